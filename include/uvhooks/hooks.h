@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hook API: Node's async_hooks.createHook for C.
+ *
+ * A hook is a set of callbacks. While it is enabled, each of them is called for every event of its
+ * kind, in every thread, unless the hook was made for one loop. The functions are in libuvhooks.so;
+ * a plugin finds them because the shim is in the process, a program only if it is. They are
+ * declared weak, so that a program links without the shim: ask uvhooks_present() first.
+ *
+ *	static void on_init(const struct uvhooks_event *event, void *data)
+ *	{
+ *		++*(unsigned long *) data;
+ *	}
+ *
+ *	static unsigned long inits;
+ *	static const struct uvhooks_callbacks callbacks = { .size = sizeof callbacks, .init =
+ *on_init }; struct uvhooks_hook *hook = uvhooks_create_hook(&callbacks, &inits);
+ *	uvhooks_hook_enable(hook);
+ *
+ * The rules for a callback:
+ *
+ * - It runs on the thread where the event happened, on that thread's stack (4 KiB is a good
+ *   limit), and events of different threads arrive at the same time.
+ * - The event and all it points to are valid during the call only. `pointer` may dangle in destroy.
+ * - It may call malloc, take locks of its own and call libuv on a loop of its own. libuv resources
+ *   that it creates are not traced (unless the hook says UVHOOKS_HOOK_NESTED). It must never touch
+ *   the program's loop.
+ * - enable and disable inside a callback take effect on that thread once the outermost event has
+ *   been delivered, as in Node.
+ * - errno is preserved around it. A C++ exception that leaves it is caught, and the hook disabled.
+ */
+#ifndef UVHOOKS_HOOKS_H
+#define UVHOOKS_HOOKS_H
+
+#include <stdbool.h>
+#include <uvhooks/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define UVHOOKS_VERSION "0.1.0"
+
+#ifdef UVHOOKS_SHIM /* libuvhooks.so itself: it defines them */
+#define UVHOOKS_API __attribute__((visibility("default")))
+#else
+#define UVHOOKS_API __attribute__((weak, visibility("default")))
+#endif
+
+/*
+ * One event. `size` says how many bytes of the struct the shim fills; fields are only appended.
+ *
+ * For loop_enter and loop_exit `async_id` is the loop's sequence 0 and `type` is UVHOOKS_NONE.
+ */
+struct uvhooks_event {
+	uint32_t size;			     /* bytes that are valid */
+	uint16_t event;			     /* enum uvhooks_event_type */
+	uint16_t flags;			     /* enum uvhooks_flag, or'ed */
+	uvhooks_async_id async_id;	     /* the resource */
+	uvhooks_async_id trigger_async_id;   /* the resource that caused it */
+	uvhooks_async_id execution_async_id; /* whose callback runs now; 0 for destroy */
+	uvhooks_async_id other_async_id;     /* wakeup: the sender; link: the other; start and stop:
+						the execution id that armed it last; else 0 */
+	uint16_t type;			     /* enum uvhooks_type; type_change: the new one */
+	int16_t fs_type;		     /* see uvhooks_fs_name; UVHOOKS_FS_NONE elsewhere */
+	uint32_t thread_id;		     /* the kernel's id of the thread */
+	void *pointer;			     /* the uv_handle_t or uv_req_t; NULL for a thread */
+	void *loop;			     /* its uv_loop_t; NULL for a thread */
+	void *callback;			     /* the program's function that is armed or called */
+					     /* end of ABI 1 */
+};
+
+typedef void (*uvhooks_event_cb)(const struct uvhooks_event *event, void *data);
+
+/* For the `flags` of struct uvhooks_callbacks. */
+enum uvhooks_hook_flag {
+	/* libuv resources that this hook creates in a callback are traced, as in Node: mind loops.
+	 */
+	UVHOOKS_HOOK_NESTED = 1
+};
+
+/* Callbacks that are NULL are never called and cost nothing. Fields are only appended. */
+struct uvhooks_callbacks {
+	size_t size;	   /* sizeof(struct uvhooks_callbacks) */
+	uint32_t flags;	   /* enum uvhooks_hook_flag, or'ed */
+	uint32_t reserved; /* 0 */
+	void *loop;	   /* only events of this uv_loop_t; NULL: of all loops and threads */
+	uvhooks_event_cb init;
+	uvhooks_event_cb before;
+	uvhooks_event_cb after;
+	uvhooks_event_cb destroy;
+	uvhooks_event_cb promise_resolve;
+	uvhooks_event_cb start;
+	uvhooks_event_cb stop;
+	uvhooks_event_cb wakeup;
+	uvhooks_event_cb work_begin;
+	uvhooks_event_cb work_end;
+	uvhooks_event_cb link;
+	uvhooks_event_cb type_change;
+	uvhooks_event_cb loop_enter;
+	uvhooks_event_cb loop_exit;
+	/* end of ABI 1 */
+};
+
+struct uvhooks_hook;
+
+/*
+ * Is the shim in this process? Everything below may be called only if it is.
+ *
+ * Thread: any. Since: 0.1.
+ */
+static inline bool uvhooks_present(void);
+
+/*
+ * The version of the shim that is loaded, "0.1.0"; a static string.
+ *
+ * Thread: any, and in signal handlers. Since: 0.1.
+ */
+UVHOOKS_API const char *uvhooks_version(void);
+
+/*
+ * Makes a hook, disabled. `callbacks` is copied; `data` is handed to each callback. A hook is never
+ * freed. NULL if `callbacks` is NULL, its size is none that this shim knows, or memory is short.
+ *
+ * Node: async_hooks.createHook(). Thread: any. Since: 0.1.
+ */
+UVHOOKS_API struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbacks,
+						     void *data);
+
+/*
+ * Hooks run in the order in which they were enabled, for every event. Enabling an enabled hook
+ * does nothing; disabling and enabling it again moves it to the end. 0, or a negative errno:
+ * -EINVAL (hook is NULL), -ENOMEM (it stays as it was).
+ *
+ * Node: hook.enable(), hook.disable(). Thread: any; other threads see the change with their next
+ * event. Since: 0.1.
+ */
+UVHOOKS_API int uvhooks_hook_enable(struct uvhooks_hook *hook);
+UVHOOKS_API int uvhooks_hook_disable(struct uvhooks_hook *hook);
+
+/*
+ * The resource whose callback runs now, and the one that triggered it. Sequence 1: top-level code;
+ * 0: inside libuv.
+ *
+ * Node: executionAsyncId(), triggerAsyncId(). Thread: any, of that thread. Since: 0.1.
+ */
+UVHOOKS_API uvhooks_async_id uvhooks_execution_async_id(void);
+UVHOOKS_API uvhooks_async_id uvhooks_trigger_async_id(void);
+
+/* `size` says how many bytes are valid; fields are only appended. */
+struct uvhooks_resource {
+	uint32_t size;
+	uint16_t type;	 /* enum uvhooks_type; UVHOOKS_NONE for top-level code */
+	int16_t fs_type; /* see uvhooks_fs_name */
+	uvhooks_async_id async_id;
+	uvhooks_async_id trigger_async_id;
+	uvhooks_async_id arm_async_id; /* the execution id that armed it last; for an uv_async_t,
+					  the latest sender; 0 if it never was */
+	void *pointer;		       /* NULL for top-level code and threads */
+	void *loop;
+	void *callback; /* the program's function, if it has one */
+			/* end of ABI 1 */
+};
+
+/*
+ * Describes the resource whose callback runs now; at top level the root, which has no pointer. The
+ * caller sets `resource->size` to its own sizeof first. `pointer` is good until that resource's
+ * destroy is due. 0, or -EINVAL for a size that is none.
+ *
+ * Node: executionAsyncResource(). Thread: any, of that thread. Since: 0.1.
+ */
+UVHOOKS_API int uvhooks_execution_async_resource(struct uvhooks_resource *resource);
+
+typedef void (*uvhooks_resource_cb)(const struct uvhooks_resource *resource, void *data);
+
+/*
+ * Calls `callback` for each resource that is alive: so a hook that was enabled late learns what was
+ * made before. Exact for the loops that the calling thread drives; of other threads' resources, one
+ * that comes or goes during the walk may be missed. Returns how many it called for.
+ *
+ * Node: none (process.getActiveResourcesInfo() gives names only). Thread: any. Since: 0.1.
+ */
+UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data);
+
+/*
+ * What was lost or could not be done: 0 everywhere in a healthy process.
+ *
+ *   untracked_callbacks   a trampoline found no record: the program's callback could not be called
+ *   recovered_callbacks   the record was found only by a slow search: the struct was overwritten
+ *   foreign_leaves        a callback ended that the stack no longer held (stacks were switched)
+ *   unwound_by_longjmp    callbacks left by longjmp, noticed late
+ *   records_exhausted     no memory for a record: the resource runs untraced
+ *   stack_exhausted       no memory for a deeper stack: the callback ran untraced
+ *   contexts_exhausted    no memory for a thread's context: the thread runs untraced
+ *   spaces_exhausted      more than 65,535 loops and threads at one time: the loop runs untraced
+ *   forced_destroys       destroys delivered while a callback still ran
+ *   other_libuvs          further copies of libuv in the process, whose calls are not traced
+ *   missing_functions     calls of functions that the libuv in the process does not have
+ *   hooks_thrown          hooks disabled because an exception left them
+ *   plugins_failed        plugins that could not be loaded
+ *   unbind_failed         libuvs whose own calls could not be told apart by their GOT
+ *   unknown_senders       uv_async_send from a thread without a context
+ */
+#define UVHOOKS_COUNTER_MAP(XX)                                                                    \
+	XX(untracked_callbacks)                                                                    \
+	XX(recovered_callbacks)                                                                    \
+	XX(foreign_leaves)                                                                         \
+	XX(unwound_by_longjmp)                                                                     \
+	XX(records_exhausted)                                                                      \
+	XX(stack_exhausted)                                                                        \
+	XX(contexts_exhausted)                                                                     \
+	XX(spaces_exhausted)                                                                       \
+	XX(forced_destroys)                                                                        \
+	XX(other_libuvs)                                                                           \
+	XX(missing_functions)                                                                      \
+	XX(hooks_thrown)                                                                           \
+	XX(plugins_failed)                                                                         \
+	XX(unbind_failed)                                                                          \
+	XX(unknown_senders)
+
+struct uvhooks_counters {
+	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */
+#define XX(name) uint64_t name;
+	UVHOOKS_COUNTER_MAP(XX)
+#undef XX
+};
+
+/*
+ * Copies the counters of this process. 0, or -EINVAL for a size that is none.
+ *
+ * Thread: any, and in signal handlers. Since: 0.1.
+ */
+UVHOOKS_API int uvhooks_get_counters(struct uvhooks_counters *counters);
+
+static inline bool uvhooks_present(void)
+{
+#ifdef UVHOOKS_SHIM
+	return true;
+#else
+	return uvhooks_version != NULL;
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ground floor: what the shim needs before there is anything to trace. It knows nothing of
+ * async ids. Everything here may be called before any constructor has run.
+ */
+#ifndef UVH_GROUND_H
+#define UVH_GROUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uvhooks/hooks.h>
+
+#pragma GCC visibility push(hidden)
+
+#define UVH_LIKELY(condition)	__builtin_expect(!!(condition), 1)
+#define UVH_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */
+void *uvh_map(size_t bytes);
+
+/* Carves small pieces from such pages, for what is made once: options, hooks, plugins. */
+void *uvh_keep(size_t bytes);
+char *uvh_keep_text(const char *text, size_t length);
+
+/* counters.c */
+enum uvh_counter {
+#define XX(name) UVH_COUNT_##name,
+	UVHOOKS_COUNTER_MAP(XX)
+#undef XX
+	    UVH_COUNT_MAX
+};
+
+/* Only ever called on paths that something was lost on: an atomic add is no cost there. */
+void uvh_count(enum uvh_counter counter);
+uint64_t uvh_counted(enum uvh_counter counter);
+
+/* message.c: one line to stderr by one write(2), errno preserved, nothing allocated. */
+__attribute__((format(printf, 1, 2))) void uvh_message(const char *format, ...);
+
+/*
+ * options.c: the environment, read once.
+ *
+ * Invariant: in a process that gains privileges (AT_SECURE) all of them are as if unset.
+ */
+struct uvh_options {
+	const char *plugins;
+	const char *plugin_path;
+	bool follow;
+	bool verbose;
+	bool flush_at_exit;
+	bool longjmp;
+	bool strict;
+	bool secure;   /* AT_SECURE: not from the environment */
+	long launched; /* the pid that `uvhooks run` gave to the program, or 0 */
+};
+
+extern struct uvh_options uvh_options;
+
+void uvh_options_read(void);
+
+/* UVHOOKS_STRICT: tests want a broken invariant to be loud. Elsewhere it is counted and mended. */
+void uvh_broken(const char *what);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* The public hook API. */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "context.h"
+#include "hooks.h"
+
+const char *uvh_hook_owner = "";
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct uvh_hook_set *all_sets;
+
+const char *uvhooks_version(void)
+{
+	return UVHOOKS_VERSION;
+}
+
+struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbacks, void *data)
+{
+	struct uvhooks_hook *hook;
+
+	if (callbacks == NULL || callbacks->size < sizeof(*callbacks))
+		return NULL;
+	hook = uvh_keep(sizeof(*hook));
+	if (hook == NULL)
+		return NULL;
+#define XX(name, text) hook->callbacks[UVHOOKS_EVENT_##name] = callbacks->text;
+	UVHOOKS_EVENT_MAP(XX)
+#undef XX
+	hook->data = data;
+	hook->loop = callbacks->loop;
+	hook->nested = (callbacks->flags & UVHOOKS_HOOK_NESTED) != 0;
+	hook->owner = uvh_hook_owner;
+	return hook;
+}
+
+/* The set of these hooks: an earlier one if there was the same, else new. Lock held. */
+static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t count)
+{
+	struct uvh_hook_set *set;
+
+	for (const struct uvh_hook_set *old = all_sets; old != NULL; old = old->next)
+		if (old->count == count && memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0)
+			return old;
+	set = uvh_keep(sizeof(*set) + count * sizeof(*hooks));
+	if (set == NULL)
+		return NULL;
+	set->count = count;
+	set->mask = 0;
+	memcpy(set->hooks, hooks, count * sizeof(*hooks));
+	for (size_t i = 0; i < count; i++)
+		for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
+			if (hooks[i]->callbacks[event] != NULL)
+				set->mask |= 1u << event;
+	set->next = all_sets;
+	all_sets = set;
+	return set;
+}
+
+#define HOOK_MAX 256
+
+static int change(struct uvhooks_hook *hook, bool enable)
+{
+	static struct uvhooks_hook *hooks[HOOK_MAX]; /* off the program's stack; under the lock */
+	const struct uvh_hook_set *set;
+	bool enabled = false;
+	size_t count = 0;
+	int result = 0;
+
+	if (hook == NULL)
+		return -EINVAL;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; uvh_hook_set != NULL && i < uvh_hook_set->count; i++) {
+		if (uvh_hook_set->hooks[i] == hook)
+			enabled = true;
+		else
+			hooks[count++] = uvh_hook_set->hooks[i];
+	}
+	if (enabled != enable) {
+		if (enable && count < HOOK_MAX)
+			hooks[count++] = hook;
+		else if (enable)
+			result = -ENOMEM;
+		set = result != 0 || count == 0 ? NULL : set_of(hooks, count);
+		if (set == NULL && count != 0)
+			result = -ENOMEM;
+		if (result == 0)
+			__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+int uvhooks_hook_enable(struct uvhooks_hook *hook)
+{
+	return change(hook, true);
+}
+
+int uvhooks_hook_disable(struct uvhooks_hook *hook)
+{
+	return change(hook, false);
+}
+
+void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)
+{
+	uvh_count(UVH_COUNT_hooks_thrown);
+	uvh_message("an exception left a hook of %s%s; that hook is disabled now",
+		    hook->owner[0] == '\0' ? "the program" : "plugin ", hook->owner);
+	uvhooks_hook_disable(hook);
+	/* Sets in force on other threads name it still. */
+	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
+		__atomic_store_n(&hook->callbacks[event], NULL, __ATOMIC_RELAXED);
+	uvh_exception_drop(exception);
+}
+
+uvhooks_async_id uvhooks_execution_async_id(void)
+{
+	struct uvh_context *context = uvh_context();
+
+	return context == NULL ? 0 : uvh_execution_id(context);
+}
+
+uvhooks_async_id uvhooks_trigger_async_id(void)
+{
+	struct uvh_context *context = uvh_context();
+
+	if (context == NULL)
+		return 0;
+	return context->depth > 0 ? context->frames[context->depth - 1].trigger
+				  : context->root_trigger;
+}
+
+static bool usable(const struct uvhooks_resource *resource)
+{
+	return resource != NULL && resource->size >= sizeof(*resource);
+}
+
+static void describe(const struct uvh_record *record, struct uvhooks_resource *resource)
+{
+	*resource = (struct uvhooks_resource){
+	    .size = sizeof(*resource),
+	    .type = record->type,
+	    .fs_type = record->fs_type,
+	    .async_id = __atomic_load_n(&record->id, __ATOMIC_ACQUIRE),
+	    .trigger_async_id = record->trigger,
+	    .arm_async_id = __atomic_load_n(&record->arm, __ATOMIC_RELAXED),
+	    .pointer = record->owner,
+	    .loop = record->flags & UVH_RECORD_POOLED ? NULL : uvh_spaces[record->space].loop,
+	    .callback = record->callback[UVH_MAIN],
+	};
+}
+
+int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
+{
+	struct uvh_context *context = uvh_context();
+	const struct uvh_record *record = NULL;
+
+	if (!usable(resource))
+		return -EINVAL;
+	if (context != NULL && context->depth > 0)
+		record = context->frames[context->depth - 1].record;
+	else if (context != NULL)
+		record = context->root_record;
+	if (record != NULL) {
+		describe(record, resource);
+		return 0;
+	}
+	*resource = (struct uvhooks_resource){
+	    .size = sizeof(*resource),
+	    .type = UVHOOKS_NONE,
+	    .fs_type = UVHOOKS_FS_NONE,
+	    .async_id = uvhooks_execution_async_id(),
+	    .trigger_async_id = uvhooks_trigger_async_id(),
+	};
+	return 0;
+}
+
+/*
+ * Other threads' records change under the walk. One is described only if it has the same id before
+ * and after: then it was alive throughout, and what never changes of it was read whole.
+ */
+size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data)
+{
+	uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
+	uint8_t quiet = uvh_tls.quiet;
+	size_t count = 0;
+
+	if (callback == NULL)
+		return 0;
+	for (uint32_t index = 1; index < limit; index++) {
+		const struct uvh_record *record = uvh_record_at(index);
+		struct uvhooks_resource resource;
+
+		if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) == 0)
+			continue;
+		describe(record, &resource);
+		if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) != resource.async_id ||
+		    resource.async_id == 0 || (record->flags & UVH_RECORD_QUEUED))
+			continue;
+		uvh_tls.quiet = 1;
+		callback(&resource, data);
+		uvh_tls.quiet = quiet;
+		count++;
+	}
+	return count;
+}

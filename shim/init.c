@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The constructor and the first intercepted call do the same: constructors of other libraries may
+ * call libuv before ours has run, and a libuv may come by dlopen long after it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "init.h"
+#include "memcheck.h"
+#include "plugin.h"
+
+enum gate {
+	GATE_UNREADY = 1,
+	GATE_ASK = 2, /* a libuv whose own calls arrive, or several libuvs */
+};
+
+uint8_t uvh_gate = GATE_UNREADY;
+
+enum stage { STAGE_NONE, STAGE_RUNNING, STAGE_DONE };
+
+/* Fork takes every lock of the shim, in this one place and order. */
+static void lock_all(void)
+{
+	uvh_space_lock(true);
+	uvh_registry_lock(true);
+}
+
+static void unlock_all(void)
+{
+	uvh_registry_lock(false);
+	uvh_space_lock(false);
+}
+
+static void in_child(void)
+{
+	unlock_all();
+	uvh_context_forked();
+}
+
+static bool is_main_thread(void)
+{
+	return syscall(SYS_gettid) == getpid();
+}
+
+static bool prepare(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static bool prepared, usable;
+
+	pthread_mutex_lock(&lock);
+	if (!prepared) {
+		struct uvh_context *context;
+
+		prepared = true;
+		uvh_options_read();
+		uvh_on_valgrind = UVH_ON_VALGRIND();
+		uvh_context_init();
+		context = uvh_context();
+		usable = context != NULL && uvh_spaces_init(context);
+		if (usable && !is_main_thread())
+			context->home = NULL;
+		pthread_atfork(lock_all, unlock_all, in_child);
+	}
+	pthread_mutex_unlock(&lock);
+	return usable;
+}
+
+static const char *rule_text(enum uvh_rule rule)
+{
+	switch (rule) {
+	case UVH_RULE_UNBOUND:
+		return "its own calls are hidden by its GOT";
+	case UVH_RULE_CALLER:
+		return "its own calls are told by their caller";
+	case UVH_RULE_DEPTH:
+		return "it shares an object with other code; its own calls are told by depth";
+	}
+	return "";
+}
+
+static void describe_libuv(const struct uvh_libuv *libuv)
+{
+	uvh_message("libuv %s in %s: %zu functions found, %s", libuv->real.uv_version_string(),
+		    libuv->object.path[0] == '\0' ? "the program" : libuv->object.path,
+		    libuv->functions, rule_text(libuv->rule));
+}
+
+void uvh_look_for_libuv(void)
+{
+	size_t before = uvh_libuv_count;
+	bool ask;
+
+	if (!uvh_libuv_scan())
+		return;
+	ask = uvh_libuv_count > 1;
+	for (size_t i = 0; i < uvh_libuv_count; i++)
+		ask = ask || uvh_libuvs[i].rule != UVH_RULE_UNBOUND;
+	if (ask)
+		__atomic_or_fetch(&uvh_gate, GATE_ASK, __ATOMIC_RELEASE);
+	for (size_t i = before; uvh_options.verbose && i < uvh_libuv_count; i++)
+		describe_libuv(&uvh_libuvs[i]);
+}
+
+/* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
+static void become_ready(void)
+{
+	static int stage = STAGE_NONE;
+	static long runner;
+	long me = syscall(SYS_gettid);
+	int expected = STAGE_NONE;
+
+	if (!prepare())
+		return;
+	uvh_look_for_libuv();
+	if (uvh_libuv_count == 0)
+		return;
+	if (__atomic_compare_exchange_n(&stage, &expected, STAGE_RUNNING, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&runner, me, __ATOMIC_RELEASE);
+		uvh_tls.quiet++;
+		uvh_plugins_load(uvh_options.plugins);
+		uvh_tls.quiet--;
+		__atomic_store_n(&stage, STAGE_DONE, __ATOMIC_RELEASE);
+		__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
+		return;
+	}
+	/* A plugin that calls libuv while it starts comes back here; other threads wait for it. */
+	while (expected == STAGE_RUNNING && __atomic_load_n(&runner, __ATOMIC_ACQUIRE) != me &&
+	       __atomic_load_n(&stage, __ATOMIC_ACQUIRE) != STAGE_DONE)
+		sched_yield();
+}
+
+/* Whom a caller's address stands for, so that several libuvs cost a look-up and no search. */
+#define CALLER_CACHE 256
+
+static struct uvh_libuv *libuv_of(uintptr_t caller)
+{
+	static uint64_t cache[CALLER_CACHE];
+	uint64_t *entry = &cache[(caller ^ caller >> 8) % CALLER_CACHE];
+	uint64_t known = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	struct uvh_libuv *libuv;
+
+	/* One word, so that threads cannot see halves: the address and the index of the libuv. */
+	if (known >> 8 == caller)
+		return &uvh_libuvs[known & 0xff];
+	libuv = uvh_libuv_of_caller(caller);
+	__atomic_store_n(entry, (uint64_t) caller << 8 | (uint64_t) (libuv - uvh_libuvs),
+			 __ATOMIC_RELAXED);
+	return libuv;
+}
+
+/*
+ * A call that ends a callback is compiled as a jump, so it seems to come from our trampoline: it
+ * is for the libuv that made the callback.
+ */
+static const struct uvh_libuv *libuv_of_callback(void)
+{
+	const struct uvh_context *context = uvh_tls.context;
+	const struct uvh_record *record = NULL;
+
+	if (context != NULL && context->depth > 0)
+		record = context->frames[context->depth - 1].record;
+	return &uvh_libuvs[record == NULL ? 0 : uvh_spaces[record->space].libuv];
+}
+
+bool uvh_pass(uintptr_t caller, const struct uvh_real **real)
+{
+	bool from_shim = uvh_is_shim(caller);
+	const struct uvh_libuv *libuv;
+	int saved_errno = errno;
+
+	if (uvh_gate & GATE_UNREADY)
+		become_ready();
+	errno = saved_errno;
+	if (uvh_libuv_count == 0)
+		return true;
+	libuv = from_shim ? libuv_of_callback() : libuv_of(caller);
+	*real = &libuv->real;
+	if (uvh_tls.quiet)
+		return true;
+	switch (libuv->rule) {
+	case UVH_RULE_UNBOUND:
+		return false;
+	case UVH_RULE_CALLER:
+		if (from_shim)
+			return uvh_tls.in_libuv;
+		return caller >= libuv->object.low && caller < libuv->object.high;
+	case UVH_RULE_DEPTH:
+		return uvh_tls.in_libuv;
+	}
+	return false;
+}
+
+static void tell_counters(void)
+{
+#define XX(name)                                                                                   \
+	if (uvh_counted(UVH_COUNT_##name) != 0)                                                    \
+		uvh_message("%s: %llu", #name, (unsigned long long) uvh_counted(UVH_COUNT_##name));
+	UVHOOKS_COUNTER_MAP(XX)
+#undef XX
+}
+
+__attribute__((constructor)) static void on_load(void)
+{
+	int saved_errno = errno;
+
+	become_ready();
+	if (uvh_options.verbose)
+		uvh_message("version %s in process %d; libuv: %s; plugins: %s", UVHOOKS_VERSION,
+			    (int) getpid(), uvh_libuv_count > 0 ? "found" : "none yet",
+			    uvh_options.plugins == NULL ? "none" : uvh_options.plugins);
+	errno = saved_errno;
+}
+
+/*
+ * Nothing is freed, joined or unloaded: libuv's own destructor joins its pool, whose callbacks may
+ * still come through the trampolines.
+ */
+__attribute__((destructor)) static void on_unload(void)
+{
+	int saved_errno = errno;
+	struct uvh_context *context = uvh_tls.context;
+
+	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
+		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
+	if (uvh_options.launched == (long) getpid() && uvh_gate & GATE_UNREADY)
+		uvh_message("this program loaded no libuv that could be seen: no event was "
+			    "recorded; `uvhooks check PROGRAM` tells why");
+	if (uvh_options.verbose)
+		tell_counters();
+	errno = saved_errno;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shim never calls malloc: the program's allocator may be replaced, may be what interrupted us,
+ * and may be where a signal handler was when it called uv_async_send.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ground.h"
+
+void *uvh_map(size_t bytes)
+{
+	int saved_errno = errno;
+	void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	errno = saved_errno;
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+#define KEEP_BYTES ((size_t) 64 * 1024)
+
+void *uvh_keep(size_t bytes)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static char *page;
+	static size_t left;
+	void *piece = NULL;
+
+	bytes = (bytes + 15) & ~(size_t) 15;
+	if (bytes > KEEP_BYTES)
+		return uvh_map(bytes);
+	pthread_mutex_lock(&lock);
+	if (bytes > left) {
+		page = uvh_map(KEEP_BYTES);
+		left = page == NULL ? 0 : KEEP_BYTES;
+	}
+	if (bytes <= left) {
+		piece = page;
+		page += bytes;
+		left -= bytes;
+	}
+	pthread_mutex_unlock(&lock);
+	return piece;
+}
+
+char *uvh_keep_text(const char *text, size_t length)
+{
+	char *copy = uvh_keep(length + 1);
+
+	if (copy != NULL) {
+		memcpy(copy, text, length);
+		copy[length] = '\0';
+	}
+	return copy;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loaded ELF objects, read from memory. Instead of dlsym, which may allocate, sets dlerror, and
+ * finds what the search order finds rather than what *this* object defines.
+ */
+#ifndef UVH_OBJECT_H
+#define UVH_OBJECT_H
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+struct uvh_object {
+	const char *path; /* as the loader knows it; "" for the program */
+	uintptr_t base;
+	uintptr_t low, high; /* all of its segments */
+	uintptr_t relro_low, relro_high;
+	const ElfW(Dyn) * dynamic;
+	const ElfW(Sym) * symbols;
+	const char *strings;
+	const uint32_t *gnu_hash;
+	const uint32_t *sysv_hash;
+	const ElfW(Rela) * relocations[2]; /* .rela.plt, .rela.dyn */
+	size_t relocation_count[2];
+	const char *soname;
+};
+
+/* Fills `object`; false where there is no dynamic symbol table to look into. */
+bool uvh_object_read(struct uvh_object *object, const struct dl_phdr_info *info);
+
+/* The object that holds an address. */
+bool uvh_object_at(struct uvh_object *object, uintptr_t address);
+
+/* The address that the object itself defines a function at; NULL where it does not. */
+void *uvh_object_function(const struct uvh_object *object, const char *name);
+
+/* How many functions the object defines, and how many of them begin with `prefix`. */
+void uvh_object_census(const struct uvh_object *object, const char *prefix, size_t *all,
+		       size_t *with_prefix);
+
+/*
+ * Makes every relocation of the object against a name that `chosen` accepts, and that the object
+ * defines, hold the object's own definition. False if a slot could not be written.
+ */
+bool uvh_object_rebind(const struct uvh_object *object, bool (*chosen)(const char *name));
+
+#pragma GCC visibility pop
+
+#endif

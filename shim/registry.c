@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "registry.h"
+#include "memcheck.h"
+
+struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
+uint32_t uvh_record_limit;
+bool uvh_on_valgrind;
+
+#define SEGMENT_RECORDS (1u << UVH_SEGMENT_BITS)
+
+/*
+ * The pool: runs that came back, and indexes that were never given out. Its lock is taken once per
+ * batch, so never for each event; fork takes it too (see init.c).
+ */
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t pool_free;
+static uint32_t pool_fresh = 1; /* index 0 means none */
+
+/* A batch: small while the process holds little, so that many small loops stay cheap. */
+#define SMALL_BATCH 32
+#define LARGE_BATCH 1024
+
+struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *owner)
+{
+	if (UVH_UNLIKELY(uvh_on_valgrind))
+		UVH_MAKE_DEFINED(tag, sizeof(*tag));
+	return uvh_record_of_tag(*tag, owner);
+}
+
+struct uvh_record *uvh_record_by_search(const void *owner)
+{
+	uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
+
+	for (uint32_t index = 1; index < limit; index++)
+		if (uvh_record_at(index)->owner == owner &&
+		    !(uvh_record_at(index)->flags & UVH_RECORD_ENDED))
+			return uvh_record_at(index);
+	return NULL;
+}
+
+/* Makes the indexes from pool_fresh on exist; called with the lock held. Returns how many. */
+static uint32_t fresh_batch(void)
+{
+	uint32_t segment = pool_fresh >> UVH_SEGMENT_BITS;
+	uint32_t left = SEGMENT_RECORDS - (pool_fresh & (SEGMENT_RECORDS - 1));
+	uint32_t batch = pool_fresh < SEGMENT_RECORDS ? SMALL_BATCH : LARGE_BATCH;
+
+	if (segment >= UVH_SEGMENT_MAX)
+		return 0;
+	if (uvh_segments[segment] == NULL) {
+		struct uvh_record *records = uvh_map(SEGMENT_RECORDS * sizeof(*records));
+
+		if (records == NULL)
+			return 0;
+		uvh_segments[segment] = records;
+	}
+	return batch < left ? batch : left;
+}
+
+bool uvh_records_refill(struct uvh_records *records)
+{
+	bool refilled = true;
+	uint32_t batch;
+
+	pthread_mutex_lock(&pool_lock);
+	if (pool_free != 0) {
+		uint32_t last = records->free = pool_free;
+
+		for (int i = 1; i < LARGE_BATCH && uvh_record_at(last)->next != 0; i++)
+			last = uvh_record_at(last)->next;
+		pool_free = uvh_record_at(last)->next;
+		uvh_record_at(last)->next = 0;
+	} else if ((batch = fresh_batch()) > 0) {
+		records->fresh = pool_fresh;
+		pool_fresh += batch;
+		records->fresh_end = pool_fresh;
+		__atomic_store_n(&uvh_record_limit, pool_fresh, __ATOMIC_RELEASE);
+	} else {
+		refilled = false;
+	}
+	pthread_mutex_unlock(&pool_lock);
+	if (!refilled)
+		uvh_count(UVH_COUNT_records_exhausted);
+	return refilled;
+}
+
+void uvh_records_return(struct uvh_records *records)
+{
+	uint32_t last = records->free;
+
+	while (records->fresh < records->fresh_end) {
+		struct uvh_record *record = uvh_record_at(records->fresh);
+
+		record->index = records->fresh++;
+		uvh_records_give(records, record);
+		if (last == 0)
+			last = record->index;
+	}
+	if (records->free == 0)
+		return;
+	while (uvh_record_at(last)->next != 0)
+		last = uvh_record_at(last)->next;
+	pthread_mutex_lock(&pool_lock);
+	uvh_record_at(last)->next = pool_free;
+	pool_free = records->free;
+	pthread_mutex_unlock(&pool_lock);
+	*records = (struct uvh_records){0};
+}
+
+/* A run of its own, so that a record for a thread costs no batch. */
+static pthread_mutex_t pooled_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct uvh_records pooled;
+
+struct uvh_record *uvh_pooled_take(void)
+{
+	struct uvh_record *record;
+
+	pthread_mutex_lock(&pooled_lock);
+	record = uvh_records_take(&pooled);
+	pthread_mutex_unlock(&pooled_lock);
+	if (record != NULL)
+		record->flags = UVH_RECORD_POOLED;
+	return record;
+}
+
+void uvh_pooled_give(struct uvh_record *record)
+{
+	pthread_mutex_lock(&pooled_lock);
+	uvh_records_give(&pooled, record);
+	pthread_mutex_unlock(&pooled_lock);
+}
+
+void uvh_registry_lock(bool lock)
+{
+	if (lock) {
+		pthread_mutex_lock(&pooled_lock);
+		pthread_mutex_lock(&pool_lock);
+	} else {
+		pthread_mutex_unlock(&pool_lock);
+		pthread_mutex_unlock(&pooled_lock);
+	}
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a handle or request to its record: one array access.
+ *
+ * libuv on Unix leaves reserved words in every handle and request alone. One of them holds a tag:
+ * the index of the record, and a generation. A tag is believed only if the record at that index
+ * names this very struct as its owner and this generation, so what an uninitialised struct holds
+ * does no harm: reading it is deliberate.
+ *
+ * Records never move and are never unmapped: uv_async_send and work callbacks read them from other
+ * threads, and they outlive the struct, which the program may free in its own callback.
+ */
+#ifndef UVH_REGISTRY_H
+#define UVH_REGISTRY_H
+
+#include "ground.h"
+#include "uv_compat.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Which of the program's functions stands in which slot of a record. */
+enum uvh_slot {
+	UVH_MAIN,  /* timer, read, connection, exit, after_work ... callback */
+	UVH_EXTRA, /* alloc callback; work callback; a thread's argument */
+	UVH_CLOSE, /* close callback */
+	UVH_SLOT_MAX,
+};
+
+enum uvh_record_flag {
+	UVH_RECORD_ARMED = 1,	  /* read_start and the like were called, and not yet stopped */
+	UVH_RECORD_CANCELLED = 2, /* uv_cancel succeeded */
+	UVH_RECORD_QUEUED = 4,	  /* its destroy is waiting */
+	UVH_RECORD_POOLED = 8,	  /* goes back to the pool of all threads, not to its space */
+	UVH_RECORD_ENDED = 16,	  /* the struct is the program's again: its tag is void */
+};
+
+/*
+ * States: free (id 0, owner NULL) -> prepared (owner set, id 0) -> alive (owner and id set)
+ * -> ended (flagged, with the next generation: its last callback runs, or its destroy waits)
+ * -> free.
+ */
+struct uvh_record {
+	void *owner; /* the uv_handle_t or uv_req_t; NULL while free, and for a thread */
+	uvhooks_async_id id;
+	uvhooks_async_id trigger;
+	uvhooks_async_id arm; /* execution id of the last start; of an uv_async_t the last sender */
+	void *callback[UVH_SLOT_MAX];
+	uint32_t index;
+	uint32_t generation;
+	uint32_t next; /* in the free list, or among the waiting destroys; 0 ends either */
+	uint16_t space;
+	uint8_t type;	       /* enum uvhooks_type */
+	int8_t fs_type;	       /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
+	uint8_t flags;	       /* enum uvh_record_flag */
+	uint8_t destroy_flags; /* the low flags of its destroy event, kept while that waits */
+};
+
+_Static_assert(sizeof(struct uvh_record) <= 80, "memory per resource is a promise: 96 bytes");
+
+#define UVH_SEGMENT_BITS 12
+#define UVH_SEGMENT_MAX	 16384
+
+extern struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
+extern uint32_t uvh_record_limit; /* indexes below it exist; 0 is never given out */
+extern bool uvh_on_valgrind;
+
+static inline struct uvh_record *uvh_record_at(uint32_t index)
+{
+	return &uvh_segments[index >> UVH_SEGMENT_BITS][index & ((1u << UVH_SEGMENT_BITS) - 1)];
+}
+
+static inline uint64_t uvh_record_tag(const struct uvh_record *record)
+{
+	return (uint64_t) record->generation << 32 | record->index;
+}
+
+/* NULL unless the tag is that of a live record of this owner. */
+static inline struct uvh_record *uvh_record_of_tag(uint64_t tag, const void *owner)
+{
+	uint32_t index = (uint32_t) tag;
+	struct uvh_record *record;
+
+	if (index >= __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE))
+		return NULL;
+	record = uvh_record_at(index);
+	return record->owner == owner && record->generation == tag >> 32 ? record : NULL;
+}
+
+_Static_assert(sizeof(void *) == sizeof(uint64_t), "a reserved word holds a whole tag");
+
+/* reserved[0] of a handle is in use since libuv 1.45 (a busy count of uv_async_t). */
+static inline uint64_t *uvh_handle_tag(void *handle)
+{
+	return (uint64_t *) &((uv_handle_t *) handle)->u.reserved[1];
+}
+
+static inline uint64_t *uvh_request_tag(void *request)
+{
+	return (uint64_t *) &((uv_req_t *) request)->reserved[0];
+}
+
+static inline struct uvh_record *uvh_record_of_handle(const void *handle)
+{
+	return uvh_record_of_tag(*uvh_handle_tag((void *) handle), handle);
+}
+
+static inline struct uvh_record *uvh_record_of_request(const void *request)
+{
+	return uvh_record_of_tag(*uvh_request_tag((void *) request), request);
+}
+
+/* The same for memory that may never have been written: valgrind is told that this is meant. */
+struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *owner);
+
+/*
+ * A linear search by owner: only for a trampoline whose tag was overwritten, which must find the
+ * program's callback at any price.
+ */
+struct uvh_record *uvh_record_by_search(const void *owner);
+
+/* A run of free records: a chain first, then indexes that were never used. */
+struct uvh_records {
+	uint32_t free;
+	uint32_t fresh, fresh_end;
+};
+
+/* Refills an empty run from the pool of all threads; false if there is no memory. */
+bool uvh_records_refill(struct uvh_records *records);
+
+/* Hands a whole run back to the pool. */
+void uvh_records_return(struct uvh_records *records);
+
+/* One record from the pool itself, and back, for what ends on another thread than it began. */
+struct uvh_record *uvh_pooled_take(void);
+void uvh_pooled_give(struct uvh_record *record);
+
+static inline struct uvh_record *uvh_records_take(struct uvh_records *records)
+{
+	struct uvh_record *record;
+
+	if (UVH_UNLIKELY(records->free == 0 && records->fresh == records->fresh_end) &&
+	    !uvh_records_refill(records))
+		return NULL;
+	if (records->free != 0) {
+		record = uvh_record_at(records->free);
+		records->free = record->next;
+	} else {
+		record = uvh_record_at(records->fresh);
+		record->index = records->fresh++;
+	}
+	return record;
+}
+
+/* The struct is the program's again, to free or to use anew: the tag in it is void. */
+static inline void uvh_record_end(struct uvh_record *record)
+{
+	record->generation++;
+	record->flags |= UVH_RECORD_ENDED;
+}
+
+static inline void uvh_record_clear(struct uvh_record *record)
+{
+	record->owner = NULL;
+	__atomic_store_n(&record->id, 0, __ATOMIC_RELAXED);
+	record->generation++;
+	record->flags = 0;
+}
+
+static inline void uvh_records_give(struct uvh_records *records, struct uvh_record *record)
+{
+	uvh_record_clear(record);
+	record->next = records->free;
+	records->free = record->index;
+}
+
+/* For fork: nobody may hold a lock of the registry while the process is copied. */
+void uvh_registry_lock(bool lock);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <string.h>
+
+#include "context.h"
+
+struct uvh_space *uvh_spaces;
+uint32_t uvh_loop_epoch = 1;
+
+/*
+ * Loops by address: an open hash table. Readers take no lock; a writer holds the lock and, when the
+ * table is too full, publishes a larger one. The old one stays, for readers that are still in it.
+ */
+struct entry {
+	uv_loop_t *loop;	 /* NULL: never used; GONE: used before */
+	struct uvh_space *space; /* NULL: a loop that is not to be traced */
+};
+
+struct table {
+	size_t mask;
+	size_t used; /* entries that are not NULL */
+	struct entry entries[];
+};
+
+#define GONE ((uv_loop_t *) 1)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct table *table;
+static uint32_t fresh_number;
+static bool first_loop_made;
+
+static size_t hash(const uv_loop_t *loop)
+{
+	return (size_t) (((uintptr_t) loop >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+}
+
+static struct entry *find(struct table *in, const uv_loop_t *loop)
+{
+	if (in == NULL)
+		return NULL;
+	for (size_t i = hash(loop);; i++) {
+		struct entry *entry = &in->entries[i & in->mask];
+		uv_loop_t *there = __atomic_load_n(&entry->loop, __ATOMIC_ACQUIRE);
+
+		if (there == loop)
+			return entry;
+		if (there == NULL)
+			return NULL;
+	}
+}
+
+static void put(struct table *in, uv_loop_t *loop, struct uvh_space *space)
+{
+	size_t i = hash(loop);
+
+	while (in->entries[i & in->mask].loop != NULL)
+		i++;
+	in->entries[i & in->mask].space = space;
+	__atomic_store_n(&in->entries[i & in->mask].loop, loop, __ATOMIC_RELEASE);
+	in->used++;
+}
+
+/* Called with the lock held. */
+static bool add(uv_loop_t *loop, struct uvh_space *space)
+{
+	if (table == NULL || table->used * 2 > table->mask) {
+		size_t live = 0;
+		size_t size = 64;
+		struct table *larger;
+
+		for (size_t i = 0; table != NULL && i <= table->mask; i++)
+			live += table->entries[i].loop != NULL && table->entries[i].loop != GONE;
+		while (size < live * 4)
+			size *= 2;
+		larger = uvh_map(sizeof(*larger) + size * sizeof(struct entry));
+		if (larger == NULL)
+			return false;
+		larger->mask = size - 1;
+		for (size_t i = 0; table != NULL && i <= table->mask; i++)
+			if (table->entries[i].loop != NULL && table->entries[i].loop != GONE)
+				put(larger, table->entries[i].loop, table->entries[i].space);
+		__atomic_store_n(&table, larger, __ATOMIC_RELEASE);
+	}
+	put(table, loop, space);
+	return true;
+}
+
+bool uvh_spaces_init(struct uvh_context *main_thread)
+{
+	uvh_spaces = uvh_map(UVH_SPACE_MAX * sizeof(*uvh_spaces));
+	if (uvh_spaces == NULL)
+		return false;
+	/* Space 0 belongs to the main thread's top level and to the first loop made there. */
+	uvh_spaces[0] = (struct uvh_space){.next = 2, .in_use = 1, .user = main_thread};
+	main_thread->home = &uvh_spaces[0];
+	fresh_number = 1;
+	return true;
+}
+
+/*
+ * Takes a space that nobody uses. Lock-free, since uv_async_send may need one in a signal handler.
+ * Numbers are given out afresh while there are any, so that each loop has its own; after that, old
+ * ones go on where they stopped, so that no id comes twice.
+ */
+static struct uvh_space *space_take(struct uvh_context *context)
+{
+	uint32_t number = __atomic_load_n(&fresh_number, __ATOMIC_RELAXED);
+
+	while (number < UVH_SPACE_MAX) {
+		struct uvh_space *space = &uvh_spaces[number];
+
+		if (!__atomic_compare_exchange_n(&fresh_number, &number, number + 1, false,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		space->next = 2;
+		space->number = (uint16_t) number;
+		space->user = context;
+		__atomic_store_n(&space->in_use, 1, __ATOMIC_RELEASE);
+		return space;
+	}
+	for (number = 1; number < UVH_SPACE_MAX; number++) {
+		struct uvh_space *space = &uvh_spaces[number];
+		uint32_t unused = 0;
+
+		if (__atomic_load_n(&space->in_use, __ATOMIC_RELAXED) == 0 &&
+		    __atomic_compare_exchange_n(&space->in_use, &unused, 1, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED)) {
+			space->user = context;
+			return space;
+		}
+	}
+	uvh_count(UVH_COUNT_spaces_exhausted);
+	return NULL;
+}
+
+void uvh_space_release(struct uvh_space *space)
+{
+	space->closing = false;
+	if (space->user != NULL && space->user->home == space)
+		__atomic_store_n(&space->user->home, NULL, __ATOMIC_RELAXED);
+	space->user = NULL;
+	uvh_records_return(&space->records);
+	__atomic_store_n(&space->in_use, 0, __ATOMIC_RELEASE);
+}
+
+struct uvh_space *uvh_home(struct uvh_context *context)
+{
+	struct uvh_space *home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+
+	if (home == NULL && (home = space_take(context)) != NULL)
+		__atomic_store_n(&context->home, home, __ATOMIC_RELAXED);
+	return home;
+}
+
+void uvh_home_leave(struct uvh_context *context)
+{
+	struct uvh_space *home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+
+	if (home == NULL || home->user != context)
+		return;
+	__atomic_store_n(&context->home, NULL, __ATOMIC_RELAXED);
+	home->user = NULL;
+	if (home->loop == NULL && home->live == 0 && home->number != 0)
+		uvh_space_release(home);
+}
+
+void uvh_space_moved(struct uvh_space *space, struct uvh_context *context)
+{
+	struct uvh_space *mine = space;
+
+	/* The former thread's top level and this loop must not draw from one sequence. */
+	if (space->user != NULL)
+		__atomic_compare_exchange_n(&space->user->home, &mine, NULL, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	space->user = context;
+	if (__atomic_load_n(&context->home, __ATOMIC_RELAXED) == NULL)
+		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);
+}
+
+/* Called with the lock held. */
+static struct uvh_space *add_loop(struct uvh_context *context, uv_loop_t *loop)
+{
+	struct uvh_space *home = context->home;
+	struct uvh_space *space;
+
+	if (!first_loop_made && home == &uvh_spaces[0]) {
+		first_loop_made = true;
+		space = home;
+	} else if (home != NULL && home->number != 0 && home->loop == NULL && !home->closing) {
+		space = home;
+	} else {
+		space = space_take(context);
+	}
+	if (space == NULL || !add(loop, space))
+		return NULL;
+	space->loop = loop;
+	if (home == NULL)
+		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);
+	return space;
+}
+
+struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop)
+{
+	uint32_t epoch = __atomic_load_n(&uvh_loop_epoch, __ATOMIC_ACQUIRE);
+	struct uvh_space *space;
+	struct entry *entry;
+
+	if (UVH_LIKELY(context->cached_loop == loop && context->cached_epoch == epoch))
+		return context->cached_space;
+	if (loop == NULL)
+		return NULL;
+	entry = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop);
+	if (entry != NULL) {
+		space = entry->space;
+	} else {
+		/* Initialised before the shim could see it. */
+		pthread_mutex_lock(&lock);
+		entry = find(table, loop);
+		space = entry != NULL ? entry->space : add_loop(context, loop);
+		pthread_mutex_unlock(&lock);
+	}
+	context->cached_loop = loop;
+	context->cached_space = space;
+	context->cached_epoch = epoch;
+	return space;
+}
+
+void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced)
+{
+	struct uvh_space *space = NULL;
+
+	uvh_loop_end(context, loop);
+	pthread_mutex_lock(&lock);
+	if (traced)
+		space = add_loop(context, loop);
+	else
+		add(loop, NULL);
+	if (space != NULL)
+		space->libuv = libuv;
+	__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+}
+
+/* uv_loop_close lets nothing live in a loop but what a failing uv_spawn left behind. */
+static void end_leftovers(struct uvh_context *context, struct uvh_space *space)
+{
+	for (uint32_t index = 1; space->live > 0 && index < uvh_record_limit; index++) {
+		struct uvh_record *record = uvh_record_at(index);
+
+		if (record->space == space->number && record->id != 0 &&
+		    !(record->flags & (UVH_RECORD_POOLED | UVH_RECORD_ENDED)))
+			uvh_end(context, record, UVHOOKS_FLAG_LOOP_CLOSED);
+	}
+}
+
+void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
+{
+	struct uvh_space *space = NULL;
+	struct entry *entry;
+
+	pthread_mutex_lock(&lock);
+	entry = find(table, loop);
+	if (entry != NULL) {
+		space = entry->space;
+		__atomic_store_n(&entry->loop, GONE, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	if (space == NULL)
+		return;
+	if (space->user != context)
+		uvh_space_moved(space, context);
+	end_leftovers(context, space);
+	space->loop = NULL;
+	/* The main thread's top level outlives its first loop. */
+	if (space->number == 0)
+		return;
+	if (space->live == 0)
+		uvh_space_release(space);
+	else
+		space->closing = true;
+}
+
+void uvh_space_lock(bool take)
+{
+	if (take)
+		pthread_mutex_lock(&lock);
+	else
+		pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Id spaces: one for each loop, and one for each thread that needs ids and has no loop.
+ *
+ * Invariant: the sequence and the records of a space are only touched by the thread that uses its
+ * loop now, or, where it has none, by the thread whose home it is. So nothing in it is atomic.
+ */
+#ifndef UVH_SPACE_H
+#define UVH_SPACE_H
+
+#include "registry.h"
+
+#pragma GCC visibility push(hidden)
+
+struct uvh_context;
+
+struct uvh_space {
+	uint64_t next; /* the next sequence */
+	struct uvh_records records;
+	uint32_t live; /* records taken and not yet given back */
+	uint16_t number;
+	uint8_t libuv; /* index in uvh_libuvs: whose loop it is */
+	bool closing;  /* the loop is gone; released when the last record is */
+	uint32_t in_use;
+	uv_loop_t *loop;
+	struct uvh_context *user; /* the thread that used it last */
+};
+
+#define UVH_SPACE_MAX 65536
+
+extern struct uvh_space *uvh_spaces; /* by number; mapped whole, touched as needed */
+
+/* Changes whenever a loop comes or goes: what contexts cache is then looked up anew. */
+extern uint32_t uvh_loop_epoch;
+
+bool uvh_spaces_init(struct uvh_context *main_thread);
+
+static inline uvhooks_async_id uvh_space_base(uint16_t number)
+{
+	return (uvhooks_async_id) number << UVHOOKS_ID_SEQUENCE_BITS;
+}
+
+static inline uvhooks_async_id uvh_space_root(const struct uvh_space *space)
+{
+	return uvh_space_base(space->number) + 1;
+}
+
+/* The space of a loop, made if the loop is new to us; NULL if the loop is not to be traced. */
+struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop);
+
+/* uv_loop_init has succeeded: what was at that address before is gone. */
+void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced);
+
+/* The loop is closed: whatever is still alive in it ends, flagged. */
+void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop);
+
+/* The space of this thread's top level; NULL only if there is none left. */
+struct uvh_space *uvh_home(struct uvh_context *context);
+
+/* The thread ends: gives its home back if that has no loop. */
+void uvh_home_leave(struct uvh_context *context);
+
+/* Another thread drives the loop now. */
+void uvh_space_moved(struct uvh_space *space, struct uvh_context *context);
+
+/* A record of the space, with no id yet. */
+static inline struct uvh_record *uvh_space_take(struct uvh_space *space,
+						struct uvh_context *context)
+{
+	struct uvh_record *record;
+
+	if (UVH_UNLIKELY(space->user != context))
+		uvh_space_moved(space, context);
+	record = uvh_records_take(&space->records);
+	if (record != NULL) {
+		record->space = space->number;
+		space->live++;
+	}
+	return record;
+}
+
+static inline uvhooks_async_id uvh_space_next_id(struct uvh_space *space)
+{
+	return uvh_space_base(space->number) + space->next++;
+}
+
+void uvh_space_release(struct uvh_space *space);
+
+/* Gives the record back to where it came from. */
+static inline void uvh_record_give(struct uvh_record *record)
+{
+	struct uvh_space *space = &uvh_spaces[record->space];
+
+	if (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED)) {
+		uvh_pooled_give(record);
+		return;
+	}
+	uvh_records_give(&space->records, record);
+	if (UVH_UNLIKELY(--space->live == 0 && space->closing))
+		uvh_space_release(space);
+}
+
+void uvh_space_lock(bool lock);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every wrapper uses. A wrapper is the program's way into libuv: it says which resource and
+ * which rule, and calls the real function. Its trampolines, libuv's way back into the program,
+ * stand just above it.
+ *
+ * Rules that hold throughout:
+ * - What libuv returns is returned; errno is what libuv left.
+ * - The program's callback is stored only after libuv accepted it: no callback runs before the
+ *   call returns, but for work and threads.
+ * - Where libuv treats NULL in its own way (an error, a synchronous call) it gets NULL.
+ * - A callback that is our own trampoline was read back from the struct: what is stored stays.
+ * - A resource without a record is passed on untouched.
+ */
+#ifndef UVH_WRAP_H
+#define UVH_WRAP_H
+
+#include "context.h"
+#include "init.h"
+
+#pragma GCC visibility push(hidden)
+
+#define UVH_EXPORT __attribute__((visibility("default")))
+
+/*
+ * Opens a wrapper: `real` are the functions to call, `pass` is whether to stand aside. It must
+ * stand in the exported function itself, since it takes its return address.
+ */
+#define UVH_ENTER()                                                                                \
+	const struct uvh_real *real = &uvh_libuvs[0].real;                                         \
+	const bool pass = UVH_UNLIKELY(uvh_gate | uvh_tls.quiet) &&                                \
+			  uvh_pass((uintptr_t) __builtin_return_address(0), &real)
+
+/* Calls libuv. Never a tail call: our frame stays between the program and libuv. */
+#define UVH_CALL(expression)                                                                       \
+	__extension__({                                                                            \
+		uint8_t uvh_was_in_libuv = uvh_tls.in_libuv;                                       \
+		uvh_tls.in_libuv = 1;                                                              \
+		__auto_type uvh_result = (expression);                                             \
+		uvh_tls.in_libuv = uvh_was_in_libuv;                                               \
+		uvh_result;                                                                        \
+	})
+
+#define UVH_CALL_VOID(expression)                                                                  \
+	do {                                                                                       \
+		uint8_t uvh_was_in_libuv = uvh_tls.in_libuv;                                       \
+		uvh_tls.in_libuv = 1;                                                              \
+		expression;                                                                        \
+		uvh_tls.in_libuv = uvh_was_in_libuv;                                               \
+	} while (0)
+
+/* What to hand to libuv for a callback that may be NULL. */
+#define UVH_SWAP(callback, trampoline) ((callback) == NULL ? NULL : (trampoline))
+
+/* Stores the program's callback, unless it is our trampoline come back. */
+#define UVH_STORE(record, slot, function, trampoline)                                              \
+	do {                                                                                       \
+		if ((function) != (trampoline))                                                    \
+			(record)->callback[slot] = (void *) (function);                            \
+	} while (0)
+
+static inline uvhooks_async_id uvh_record_id(const struct uvh_record *record)
+{
+	return record == NULL ? 0 : record->id;
+}
+
+/* wrap_record.c */
+
+/*
+ * A handle was initialised. What had been at that address is gone. NULL if it is not to be traced.
+ * `flags` is UVHOOKS_FLAG_FAILED where the handle exists although the call failed.
+ */
+struct uvh_record *uvh_handle_made(uv_loop_t *loop, void *handle, enum uvhooks_type type,
+				   void *callback, unsigned int flags);
+
+/* Emits start or stop, or type_change. */
+void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
+
+/* A handle was armed: remembers by whom. */
+static inline void uvh_armed(struct uvh_record *record)
+{
+	struct uvh_context *context = uvh_context();
+
+	if (UVH_LIKELY(context != NULL))
+		__atomic_store_n(&record->arm, uvh_execution_id(context), __ATOMIC_RELAXED);
+	record->flags |= UVH_RECORD_ARMED;
+	if (UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_handle_event(record, UVHOOKS_EVENT_START, record->callback[UVH_MAIN]);
+}
+
+/* A handle was disarmed, if it was armed. */
+static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
+{
+	record->flags &= (uint8_t) ~UVH_RECORD_ARMED;
+	if (was_active && UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_handle_event(record, UVHOOKS_EVENT_STOP, record->callback[UVH_MAIN]);
+}
+
+/* One submission of a request, from before the real call until after it. */
+struct uvh_submission {
+	struct uvh_context *context;
+	struct uvh_record *record; /* NULL: not traced */
+	struct uvh_record *old;	   /* an earlier submission that never ended */
+	uint64_t *tag;
+	uint64_t old_tag;
+};
+
+/* Prepares a record for a request of this loop, with no id yet; false if it is not traced. */
+bool uvh_submit(struct uvh_submission *submission, uv_loop_t *loop, void *request,
+		enum uvhooks_type type, void *callback);
+
+/* The same for a request that works on a handle. */
+bool uvh_submit_on(struct uvh_submission *submission, const void *handle, void *request,
+		   enum uvhooks_type type, void *callback, uvhooks_async_id *trigger);
+
+/* libuv took the request: it gets its id, and init is emitted. `trigger` 0: the execution id. */
+void uvh_submitted(struct uvh_submission *submission, uvhooks_async_id trigger);
+
+/* libuv refused it: the struct is as it was. */
+void uvh_refused(struct uvh_submission *submission);
+
+/* Ends a submission with what libuv returned. */
+static inline int uvh_submit_done(struct uvh_submission *submission, int result,
+				  uvhooks_async_id trigger)
+{
+	if (submission->record == NULL)
+		return result;
+	if (UVH_LIKELY(result == 0))
+		uvh_submitted(submission, trigger);
+	else
+		uvh_refused(submission);
+	return result;
+}
+
+/* The record of a callback's handle; found by search if the struct was overwritten; or NULL. */
+struct uvh_record *uvh_lost_record(const void *owner);
+
+static inline struct uvh_record *uvh_callback_record(const void *handle)
+{
+	struct uvh_record *record = uvh_record_of_handle(handle);
+
+	return UVH_LIKELY(record != NULL) ? record : uvh_lost_record(handle);
+}
+
+/* Enters a handle's callback; returns the program's function, or NULL if there is none to call. */
+static inline void *uvh_enter_handle(struct uvh_scope *scope, const void *handle,
+				     unsigned int flags)
+{
+	struct uvh_record *record = uvh_callback_record(handle);
+	void *callback = record == NULL ? NULL : record->callback[UVH_MAIN];
+
+	if (UVH_LIKELY(callback != NULL))
+		uvh_enter(scope, record, callback, flags, UVH_FRAME_CALLBACK, false);
+	return callback;
+}
+
+/*
+ * Enters a request's only callback: from here on the request is the program's again, to free or
+ * submit. Where there is no function to call the resource just ends.
+ */
+void *uvh_enter_request(struct uvh_scope *scope, void *request);
+
+/* alloc_cb and walk_cb are the program's code in a libuv call, but no callback of a resource. */
+static inline void uvh_restore_in_libuv(const uint8_t *in_libuv)
+{
+	uvh_tls.in_libuv = *in_libuv;
+}
+
+#define UVH_PROGRAM_CODE()                                                                         \
+	const uint8_t uvh_was_in_libuv __attribute__((cleanup(uvh_restore_in_libuv))) =            \
+	    uvh_tls.in_libuv;                                                                      \
+	uvh_tls.in_libuv = 0
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Name look-ups. Without a callback they are synchronous, and no event. */
+#include "wrap.h"
+
+static void tramp_getaddrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
+{
+	UVH_SCOPE(scope);
+	uv_getaddrinfo_cb callback = (uv_getaddrinfo_cb) uvh_enter_request(&scope, req);
+
+	if (callback != NULL)
+		callback(req, status, res);
+	scope.returned = true;
+}
+
+UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
+			      uv_getaddrinfo_cb getaddrinfo_cb, const char *node,
+			      const char *service, const struct addrinfo *hints)
+{
+	UVH_ENTER();
+	struct uvh_submission submission;
+	int result;
+
+	if (pass || getaddrinfo_cb == NULL ||
+	    !uvh_submit(&submission, loop, req, UVHOOKS_GETADDRINFOREQWRAP,
+			(void *) getaddrinfo_cb))
+		return UVH_CALL(
+		    real->uv_getaddrinfo(loop, req, getaddrinfo_cb, node, service, hints));
+	result = UVH_CALL(real->uv_getaddrinfo(loop, req, tramp_getaddrinfo, node, service, hints));
+	return uvh_submit_done(&submission, result, 0);
+}
+
+static void tramp_getnameinfo(uv_getnameinfo_t *req, int status, const char *hostname,
+			      const char *service)
+{
+	UVH_SCOPE(scope);
+	uv_getnameinfo_cb callback = (uv_getnameinfo_cb) uvh_enter_request(&scope, req);
+
+	if (callback != NULL)
+		callback(req, status, hostname, service);
+	scope.returned = true;
+}
+
+UVH_EXPORT int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
+			      uv_getnameinfo_cb getnameinfo_cb, const struct sockaddr *addr,
+			      int flags)
+{
+	UVH_ENTER();
+	struct uvh_submission submission;
+	int result;
+
+	if (pass || getnameinfo_cb == NULL ||
+	    !uvh_submit(&submission, loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
+			(void *) getnameinfo_cb))
+		return UVH_CALL(real->uv_getnameinfo(loop, req, getnameinfo_cb, addr, flags));
+	result = UVH_CALL(real->uv_getnameinfo(loop, req, tramp_getnameinfo, addr, flags));
+	return uvh_submit_done(&submission, result, 0);
+}

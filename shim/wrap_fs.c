@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The 36 file system calls. They are alike but for their arguments: loop and request first, the
+ * callback last. Without a callback they are synchronous, and no event.
+ *
+ * The macro holds no logic: break on fs_begin, fs_end or tramp_fs in a debugger, or on a wrapper by
+ * its name.
+ */
+#include "wrap.h"
+
+static void tramp_fs(uv_fs_t *req)
+{
+	UVH_SCOPE(scope);
+	uv_fs_cb callback = (uv_fs_cb) uvh_enter_request(&scope, req);
+
+	if (callback != NULL)
+		callback(req);
+	scope.returned = true;
+}
+
+/* Prepares a record, and puts the trampoline in the callback's place. */
+static void fs_begin(struct uvh_submission *submission, bool pass, uv_loop_t *loop, uv_fs_t *req,
+		     uv_fs_cb *cb)
+{
+	submission->record = NULL;
+	if (!pass && *cb != NULL &&
+	    uvh_submit(submission, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb))
+		*cb = tramp_fs;
+}
+
+static int fs_end(struct uvh_submission *submission, uv_fs_t *req, int result)
+{
+	/* libuv wrote which call it is; nothing changes that while the request is on its way. */
+	if (submission->record != NULL && result == 0)
+		submission->record->fs_type = (int8_t) req->fs_type;
+	return uvh_submit_done(submission, result, 0);
+}
+
+#define WRAP_FS(function, parameters, arguments)                                                   \
+	UVH_EXPORT int function parameters                                                         \
+	{                                                                                          \
+		UVH_ENTER();                                                                       \
+		struct uvh_submission submission;                                                  \
+                                                                                                   \
+		fs_begin(&submission, pass, loop, req, &cb);                                       \
+		return fs_end(&submission, req, UVH_CALL(real->function arguments));               \
+	}
+
+WRAP_FS(uv_fs_close, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),
+	(loop, req, file, cb))
+WRAP_FS(uv_fs_open,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, int flags, int mode, uv_fs_cb cb),
+	(loop, req, path, flags, mode, cb))
+WRAP_FS(uv_fs_read,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file file, const uv_buf_t bufs[], unsigned int nbufs,
+	 int64_t offset, uv_fs_cb cb),
+	(loop, req, file, bufs, nbufs, offset, cb))
+WRAP_FS(uv_fs_unlink, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_write,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file file, const uv_buf_t bufs[], unsigned int nbufs,
+	 int64_t offset, uv_fs_cb cb),
+	(loop, req, file, bufs, nbufs, offset, cb))
+WRAP_FS(uv_fs_copyfile,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, const char *new_path, int flags,
+	 uv_fs_cb cb),
+	(loop, req, path, new_path, flags, cb))
+WRAP_FS(uv_fs_mkdir, (uv_loop_t * loop, uv_fs_t *req, const char *path, int mode, uv_fs_cb cb),
+	(loop, req, path, mode, cb))
+WRAP_FS(uv_fs_mkdtemp, (uv_loop_t * loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb),
+	(loop, req, tpl, cb))
+WRAP_FS(uv_fs_mkstemp, (uv_loop_t * loop, uv_fs_t *req, const char *tpl, uv_fs_cb cb),
+	(loop, req, tpl, cb))
+WRAP_FS(uv_fs_rmdir, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_scandir, (uv_loop_t * loop, uv_fs_t *req, const char *path, int flags, uv_fs_cb cb),
+	(loop, req, path, flags, cb))
+WRAP_FS(uv_fs_opendir, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_readdir, (uv_loop_t * loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb),
+	(loop, req, dir, cb))
+WRAP_FS(uv_fs_closedir, (uv_loop_t * loop, uv_fs_t *req, uv_dir_t *dir, uv_fs_cb cb),
+	(loop, req, dir, cb))
+WRAP_FS(uv_fs_stat, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_fstat, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),
+	(loop, req, file, cb))
+WRAP_FS(uv_fs_rename,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, const char *new_path, uv_fs_cb cb),
+	(loop, req, path, new_path, cb))
+WRAP_FS(uv_fs_fsync, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),
+	(loop, req, file, cb))
+WRAP_FS(uv_fs_fdatasync, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),
+	(loop, req, file, cb))
+WRAP_FS(uv_fs_ftruncate,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file file, int64_t offset, uv_fs_cb cb),
+	(loop, req, file, offset, cb))
+WRAP_FS(uv_fs_sendfile,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file out_fd, uv_file in_fd, int64_t in_offset,
+	 size_t length, uv_fs_cb cb),
+	(loop, req, out_fd, in_fd, in_offset, length, cb))
+WRAP_FS(uv_fs_access, (uv_loop_t * loop, uv_fs_t *req, const char *path, int mode, uv_fs_cb cb),
+	(loop, req, path, mode, cb))
+WRAP_FS(uv_fs_chmod, (uv_loop_t * loop, uv_fs_t *req, const char *path, int mode, uv_fs_cb cb),
+	(loop, req, path, mode, cb))
+WRAP_FS(uv_fs_utime,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, double atime, double mtime, uv_fs_cb cb),
+	(loop, req, path, atime, mtime, cb))
+WRAP_FS(uv_fs_futime,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file file, double atime, double mtime, uv_fs_cb cb),
+	(loop, req, file, atime, mtime, cb))
+WRAP_FS(uv_fs_lutime,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, double atime, double mtime, uv_fs_cb cb),
+	(loop, req, path, atime, mtime, cb))
+WRAP_FS(uv_fs_lstat, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_link,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, const char *new_path, uv_fs_cb cb),
+	(loop, req, path, new_path, cb))
+WRAP_FS(uv_fs_symlink,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, const char *new_path, int flags,
+	 uv_fs_cb cb),
+	(loop, req, path, new_path, flags, cb))
+WRAP_FS(uv_fs_readlink, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_realpath, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))
+WRAP_FS(uv_fs_fchmod, (uv_loop_t * loop, uv_fs_t *req, uv_file file, int mode, uv_fs_cb cb),
+	(loop, req, file, mode, cb))
+WRAP_FS(uv_fs_chown,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, uv_uid_t uid, uv_gid_t gid, uv_fs_cb cb),
+	(loop, req, path, uid, gid, cb))
+WRAP_FS(uv_fs_fchown,
+	(uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_uid_t uid, uv_gid_t gid, uv_fs_cb cb),
+	(loop, req, file, uid, gid, cb))
+WRAP_FS(uv_fs_lchown,
+	(uv_loop_t * loop, uv_fs_t *req, const char *path, uv_uid_t uid, uv_gid_t gid, uv_fs_cb cb),
+	(loop, req, path, uid, gid, cb))
+WRAP_FS(uv_fs_statfs, (uv_loop_t * loop, uv_fs_t *req, const char *path, uv_fs_cb cb),
+	(loop, req, path, cb))

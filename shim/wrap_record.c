@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a record, as all wrappers share it. */
+#include "wrap.h"
+
+static void emit_init(struct uvh_context *context, const struct uvh_record *record,
+		      unsigned int flags)
+{
+	if (UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0,
+			 record->callback[UVH_MAIN], flags);
+}
+
+/*
+ * The address of our caller's frame stands for "now": a callback that was left by longjmp must not
+ * be taken for the creator.
+ */
+static struct uvh_context *checked_context(void)
+{
+	struct uvh_context *context = uvh_context();
+
+	if (UVH_LIKELY(context != NULL))
+		uvh_stack_check(context, (uintptr_t) __builtin_frame_address(0));
+	return context;
+}
+
+struct uvh_record *uvh_handle_made(uv_loop_t *loop, void *handle, enum uvhooks_type type,
+				   void *callback, unsigned int flags)
+{
+	struct uvh_context *context = checked_context();
+	uint64_t *tag = uvh_handle_tag(handle);
+	struct uvh_record *old = uvh_record_of_fresh(tag, handle);
+	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
+	struct uvh_record *record;
+
+	if (old != NULL)
+		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
+	if (space == NULL)
+		return NULL;
+	record = uvh_space_take(space, context);
+	if (record == NULL)
+		return NULL;
+	record->owner = handle;
+	record->trigger = uvh_execution_id(context);
+	record->arm = 0;
+	record->callback[UVH_MAIN] = callback;
+	record->callback[UVH_EXTRA] = NULL;
+	record->callback[UVH_CLOSE] = NULL;
+	record->type = (uint8_t) type;
+	record->fs_type = UVHOOKS_FS_NONE;
+	__atomic_store_n(&record->id, uvh_space_next_id(space), __ATOMIC_RELEASE);
+	*tag = uvh_record_tag(record);
+	emit_init(context, record, flags);
+	return record;
+}
+
+void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback)
+{
+	struct uvh_context *context = uvh_context();
+
+	if (context != NULL)
+		uvh_emit(context, event, record, uvh_execution_id(context), record->arm, callback,
+			 0);
+}
+
+static bool prepare(struct uvh_submission *submission, struct uvh_context *context,
+		    struct uvh_space *space, void *request, enum uvhooks_type type, void *callback)
+{
+	uint64_t *tag = uvh_request_tag(request);
+	struct uvh_record *record;
+
+	submission->record = NULL;
+	submission->context = context;
+	submission->tag = tag;
+	submission->old = uvh_record_of_fresh(tag, request);
+	submission->old_tag = *tag;
+	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
+		return false;
+	record->owner = request;
+	record->arm = 0;
+	record->callback[UVH_MAIN] = callback;
+	record->callback[UVH_EXTRA] = NULL;
+	record->callback[UVH_CLOSE] = NULL;
+	record->type = (uint8_t) type;
+	record->fs_type = UVHOOKS_FS_NONE;
+	*tag = uvh_record_tag(record);
+	submission->record = record;
+	return true;
+}
+
+bool uvh_submit(struct uvh_submission *submission, uv_loop_t *loop, void *request,
+		enum uvhooks_type type, void *callback)
+{
+	struct uvh_context *context = checked_context();
+	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
+
+	return prepare(submission, context, space, request, type, callback);
+}
+
+bool uvh_submit_on(struct uvh_submission *submission, const void *handle, void *request,
+		   enum uvhooks_type type, void *callback, uvhooks_async_id *trigger)
+{
+	struct uvh_record *target = uvh_record_of_handle(handle);
+	struct uvh_context *context = checked_context();
+
+	if (target == NULL || context == NULL) {
+		submission->record = NULL;
+		return false;
+	}
+	*trigger = target->id;
+	return prepare(submission, context, &uvh_spaces[target->space], request, type, callback);
+}
+
+void uvh_submitted(struct uvh_submission *submission, uvhooks_async_id trigger)
+{
+	struct uvh_context *context = submission->context;
+	struct uvh_record *record = submission->record;
+
+	if (UVH_UNLIKELY(submission->old != NULL))
+		uvh_end(context, submission->old, UVHOOKS_FLAG_REUSED);
+	record->trigger = trigger != 0 ? trigger : uvh_execution_id(context);
+	__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
+			 __ATOMIC_RELEASE);
+	emit_init(context, record, 0);
+}
+
+void uvh_refused(struct uvh_submission *submission)
+{
+	uvh_record_give(submission->record);
+	*submission->tag = submission->old_tag;
+	submission->record = NULL;
+}
+
+struct uvh_record *uvh_lost_record(const void *owner)
+{
+	struct uvh_record *record = uvh_record_by_search(owner);
+
+	uvh_count(record == NULL ? UVH_COUNT_untracked_callbacks : UVH_COUNT_recovered_callbacks);
+	uvh_broken("a callback came for a struct without a record");
+	return record;
+}
+
+void *uvh_enter_request(struct uvh_scope *scope, void *request)
+{
+	struct uvh_record *record = uvh_record_of_request(request);
+	unsigned int flags;
+	void *callback;
+
+	if (UVH_UNLIKELY(record == NULL) && (record = uvh_lost_record(request)) == NULL)
+		return NULL;
+	callback = record->callback[UVH_MAIN];
+	flags = record->flags & UVH_RECORD_CANCELLED ? UVHOOKS_FLAG_CANCELLED : 0;
+	uvh_record_end(record);
+	if (callback != NULL) {
+		uvh_enter(scope, record, callback, flags, UVH_FRAME_CALLBACK, true);
+		if (UVH_LIKELY(scope->context != NULL))
+			return callback;
+	}
+	if (UVH_LIKELY(uvh_context() != NULL))
+		uvh_end(uvh_context(), record, 0);
+	return callback;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread pool: work, random bytes, and cancelling either. */
+#include "wrap.h"
+
+/* On a pool thread. The request's record tells what to call; its loop is another thread's. */
+static void tramp_work(uv_work_t *req)
+{
+	UVH_SCOPE(scope);
+	struct uvh_record *record = uvh_record_of_request(req);
+	uv_work_cb callback;
+
+	if (UVH_UNLIKELY(record == NULL) && (record = uvh_lost_record(req)) == NULL)
+		return;
+	callback = (uv_work_cb) record->callback[UVH_EXTRA];
+	uvh_enter(&scope, record, (void *) callback, 0, UVH_FRAME_WORK, false);
+	callback(req);
+	scope.returned = true;
+}
+
+static void tramp_after_work(uv_work_t *req, int status)
+{
+	UVH_SCOPE(scope);
+	uv_after_work_cb callback = (uv_after_work_cb) uvh_enter_request(&scope, req);
+
+	if (callback != NULL)
+		callback(req, status);
+	scope.returned = true;
+}
+
+/* A pool thread may begin before the call returns, so the resource comes to be first. */
+UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb,
+			     uv_after_work_cb after_work_cb)
+{
+	UVH_ENTER();
+	struct uvh_submission submission;
+	struct uvh_record *record;
+	int result;
+
+	if (pass || work_cb == NULL ||
+	    !uvh_submit(&submission, loop, req, UVHOOKS_WORKREQ, (void *) after_work_cb))
+		return UVH_CALL(real->uv_queue_work(loop, req, work_cb, after_work_cb));
+	record = submission.record;
+	record->callback[UVH_EXTRA] = (void *) work_cb;
+	uvh_submitted(&submission, 0);
+	result = UVH_CALL(real->uv_queue_work(loop, req, tramp_work, tramp_after_work));
+	if (UVH_UNLIKELY(result != 0))
+		uvh_end(submission.context, record, UVHOOKS_FLAG_FAILED);
+	return result;
+}
+
+static void tramp_random(uv_random_t *req, int status, void *buf, size_t buflen)
+{
+	UVH_SCOPE(scope);
+	uv_random_cb callback = (uv_random_cb) uvh_enter_request(&scope, req);
+
+	if (callback != NULL)
+		callback(req, status, buf, buflen);
+	scope.returned = true;
+}
+
+/* Without a callback it is synchronous, and no event. */
+UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t buflen,
+			 unsigned int flags, uv_random_cb cb)
+{
+	UVH_ENTER();
+	struct uvh_submission submission;
+	int result;
+
+	if (pass || cb == NULL ||
+	    !uvh_submit(&submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
+		return UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, cb));
+	result = UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, tramp_random));
+	return uvh_submit_done(&submission, result, 0);
+}
+
+/* The callback still comes, through the loop: it is flagged. */
+UVH_EXPORT int uv_cancel(uv_req_t *req)
+{
+	UVH_ENTER();
+	struct uvh_record *record = uvh_record_of_request(req);
+	int result = UVH_CALL(real->uv_cancel(req));
+
+	(void) pass;
+	if (record != NULL && result == 0)
+		record->flags |= UVH_RECORD_CANCELLED;
+	return result;
+}

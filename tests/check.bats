@@ -1,0 +1,318 @@
+#!/usr/bin/env bats
+# uvhooks check: what a program is, which libuv it has, whether it can be traced.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	build=$(cd "${UVHOOKS_BUILD:-$BATS_TEST_DIRNAME/../build}" && pwd)
+	uvhooks=$build/tools/uvhooks
+	unset LD_PRELOAD LD_LIBRARY_PATH
+	version=$(pkg-config --modversion libuv)
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# compile NAME FLAG... <source
+compile() {
+	"${CC:-cc}" -Wall -x c -o "$1" - "${@:2}"
+}
+
+# A program that calls libuv, and leaves a file behind if any of its code is run.
+uv_program() {
+	cat <<-'END'
+		#include <fcntl.h>
+		#include <unistd.h>
+		#include <uv.h>
+
+		__attribute__((constructor)) static void load(void)
+		{
+			close(open("was-run", O_CREAT | O_WRONLY, 0600));
+		}
+
+		int main(void)
+		{
+			return uv_run(uv_default_loop(), UV_RUN_DEFAULT) + (uv_version() == 0);
+		}
+	END
+}
+
+linked_program() {
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | compile "$1" $(pkg-config --cflags libuv) "${@:2}" $(pkg-config --libs libuv)
+}
+
+# The value of one row of the output.
+row() {
+	sed -nE "s/^$1: +//p" <<<"$output"
+}
+
+system_libuv() {
+	ldconfig -p | sed -nE 's/^\tlibuv\.so\.1 \(libc6,x86-64.*\) => (.*)/\1/p' | head -1
+}
+
+@test "a program that links libuv can be traced; its libuv and version are named" {
+	linked_program program
+	run -0 --separate-stderr "$uvhooks" check ./program
+	[ -z "$stderr" ]
+	[ "$(row program)" = ./program ]
+	[ "$(row kind)" = 'ELF program' ]
+	[ "$(row traceable)" = yes ]
+	[ "$(row how)" = linked ]
+	[ "$(row version)" = "$version" ]
+	[ "$(realpath "$(row libuv)")" = "$(realpath "$(system_libuv)")" ]
+	[ -z "$(row why)" ]
+}
+
+@test "Neovim, which nobody here wrote, can be traced" {
+	run -0 --separate-stderr "$uvhooks" check nvim
+	[ "$(row program)" = "$(type -P nvim)" ]
+	[ "$(row how)" = linked ]
+	[ "$(row version)" = "$version" ]
+}
+
+@test "no code of the program is run" {
+	linked_program program
+	"$uvhooks" check ./program
+	[ ! -e was-run ]
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | sed 's/main/not_main/' |
+		compile libuser.so -shared -fPIC $(pkg-config --cflags --libs libuv)
+	compile user -L. -Wl,--no-as-needed -luser -Wl,-rpath,"$PWD" <<<'int main(void) { return 0; }'
+	"$uvhooks" check ./user
+	LD_WARN=1 LD_BIND_NOW=1 "$uvhooks" check ./user
+	[ ! -e was-run ]
+	./user || true
+	[ -e was-run ]
+}
+
+@test "a program without libuv can be traced: one may come by dlopen" {
+	compile program <<<'int main(void) { return 0; }'
+	run -0 --separate-stderr "$uvhooks" check ./program
+	[ "$(row libuv)" = none ]
+	[[ "$(row how)" == *"dlopen"* ]]
+	[ "$(row traceable)" = yes ]
+}
+
+@test "a libuv that only a library links is found" {
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | sed 's/main/use/' |
+		compile libuser.so -shared -fPIC $(pkg-config --cflags --libs libuv)
+	compile program -L. -luser -Wl,-rpath,"$PWD" <<<'int use(void); int main(void) { return use(); }'
+	run -0 --separate-stderr "$uvhooks" check ./program
+	[ "$(row how)" = linked ]
+	[ "$(row version)" = "$version" ]
+}
+
+@test "the libuv found is the loader's choice: RUNPATH, \$ORIGIN, LD_LIBRARY_PATH" {
+	mkdir mine theirs bin
+	cp "$(system_libuv)" mine/libuv.so.1
+	cp "$(system_libuv)" theirs/libuv.so.1
+	# shellcheck disable=SC2016 # for the loader
+	linked_program bin/program -Wl,--enable-new-dtags -Wl,-rpath,'$ORIGIN/../mine'
+	run -0 "$uvhooks" check bin/program
+	[ "$(realpath "$(row libuv)")" = "$PWD/mine/libuv.so.1" ]
+	run -0 env -C bin "$uvhooks" check ./program
+	[ "$(realpath "$(row libuv)")" = "$PWD/mine/libuv.so.1" ]
+	LD_LIBRARY_PATH=$PWD/theirs run -0 "$uvhooks" check bin/program
+	[ "$(row libuv)" = "$PWD/theirs/libuv.so.1" ]
+	ln -s bin/program link
+	run -0 "$uvhooks" check ./link
+	[ "$(realpath "$(row libuv)")" = "$PWD/mine/libuv.so.1" ]
+}
+
+@test "a library of another name that holds libuv is named" {
+	compile libengine.so -shared -fPIC <<-'END'
+		const char *uv_version_string(void) { return "1.40.0"; }
+		unsigned int uv_version(void) { return 0x12800; }
+		void *uv_default_loop(void) { return 0; }
+		int uv_run(void) { return 0; }
+	END
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | compile program $(pkg-config --cflags libuv) -L. -lengine -Wl,-rpath,"$PWD"
+	run -0 "$uvhooks" check ./program
+	[ "$(row libuv)" = "$PWD/libengine.so" ]
+	[ "$(row version)" = 1.40.0 ]
+}
+
+@test "a missing library is said: such a program cannot start" {
+	compile libgone.so -shared -fPIC <<<'int gone(void) { return 0; }'
+	compile program -L. -lgone <<<'int gone(void); int main(void) { return gone(); }'
+	rm libgone.so
+	run -1 --separate-stderr "$uvhooks" check ./program
+	[ "$(row traceable)" = no ]
+	[[ "$(row why)" == *libgone.so* ]]
+	[[ "$(row next)" == *LD_LIBRARY_PATH* ]]
+}
+
+@test "a loader that is not the system's is not asked" {
+	loader=$(readelf -p .interp "$(type -P env)" | grep -o '/.*')
+	cp "$loader" ld.so
+	linked_program program -Wl,--dynamic-linker="$PWD/ld.so"
+	chmod 755 ld.so
+	run -0 "$uvhooks" check ./program
+	[ "$(row how)" = linked ]
+	# Another user may have put it there.
+	chmod 777 ld.so
+	run -0 "$uvhooks" check ./program
+	[ "$(row libuv)" = 'not known' ]
+	[[ "$(row how)" == *"$PWD/ld.so"* ]]
+}
+
+@test "a libuv older than the oldest supported one gets a note" {
+	mkdir old
+	compile old/libuv.so.1 -shared -fPIC -Wl,-soname,libuv.so.1 <<-'END'
+		const char *uv_version_string(void) { return "1.33.1"; }
+		int uv_run(void) { return 0; }
+	END
+	linked_program program
+	LD_LIBRARY_PATH=$PWD/old run -0 "$uvhooks" check ./program
+	[ "$(row version)" = 1.33.1 ]
+	[[ "$(row note)" == *"libuv 1.34"* ]]
+	run -0 "$uvhooks" check ./program
+	[ -z "$(row note)" ]
+}
+
+@test "a libuv that crashes when it is asked leaves its version unknown" {
+	mkdir bad
+	compile bad/libuv.so.1 -shared -fPIC -Wl,-soname,libuv.so.1 <<-'END'
+		const char *uv_version_string(void) { __builtin_trap(); }
+		int uv_run(void) { return 0; }
+	END
+	linked_program program
+	LD_LIBRARY_PATH=$PWD/bad run -0 "$uvhooks" check ./program
+	[[ "$(row version)" == "not known: it crashed"* ]]
+}
+
+@test "a libuv inside the program cannot be traced, and its version is told" {
+	for flag in -rdynamic -O1 -s; do
+		# shellcheck disable=SC2046 # flags are words
+		uv_program | compile program "$flag" $(pkg-config --cflags libuv) \
+			$(pkg-config --libs libuv-static)
+		run -1 --separate-stderr "$uvhooks" check ./program
+		[ -z "$stderr" ]
+		[ "$(row traceable)" = no ]
+		[ "$(row how)" = 'inside the program' ]
+		[ "$(row libuv)" = ./program ]
+		[[ "$(row why)" == *"libuv inside"* ]]
+		[[ "$(row next)" == *"libuv.so"* ]]
+		case $flag in
+		-s) [ "$(row version)" = 'not known' ] && [[ "$(row why)" == *"seems to"* ]] ;;
+		*) [ "$(row version)" = "$version" ] ;;
+		esac
+	done
+}
+
+@test "a stripped program that only sets the size of the thread pool has no libuv inside" {
+	compile program -s <<-'END'
+		#include <stdlib.h>
+
+		int main(void)
+		{
+			return setenv("UV_THREADPOOL_SIZE", "8", 1);
+		}
+	END
+	run -0 "$uvhooks" check ./program
+	[ "$(row libuv)" = none ]
+}
+
+@test "statically linked programs cannot be traced" {
+	for flag in -static -static-pie; do
+		compile program "$flag" <<<'int main(void) { return 0; }'
+		run -1 --separate-stderr "$uvhooks" check ./program
+		[ "$(row loader)" = none ]
+		[[ "$(row why)" == *"statically linked"* ]]
+		[ -n "$(row next)" ]
+	done
+}
+
+@test "a program for another machine cannot be traced" {
+	compile program <<<'int main(void) { return 0; }'
+	printf '\xf3\x00' | dd of=program bs=1 seek=18 conv=notrunc status=none # e_machine: EM_RISCV
+	run -1 --separate-stderr "$uvhooks" check ./program
+	[ "$(row machine)" = 'risc-v (64 bit)' ]
+	[[ "$(row why)" == *risc-v* ]]
+}
+
+@test "a setuid program of another user cannot be traced" {
+	cp "$(type -P true)" program
+	chown nobody program
+	chmod 4755 program
+	run -1 --separate-stderr "$uvhooks" check ./program
+	[[ "$(row why)" == *"setuid nobody"* ]]
+	chown root program
+	chmod 4755 program
+	run -0 --separate-stderr "$uvhooks" check ./program
+}
+
+@test "a program with an ASan runtime gets a note" {
+	compile program -fsanitize=address <<<'int main(void) { return 0; }'
+	run -0 --separate-stderr "$uvhooks" check ./program
+	[[ "$(row note)" == *ASan* ]]
+}
+
+@test "a script is checked by its interpreter, which is named" {
+	linked_program program
+	printf '#!%s\n' "$PWD/program" >direct
+	printf '#!/usr/bin/env program\n' >by-env
+	printf '#!/usr/bin/env -S A=b program -x\n' >by-env-split
+	printf '#! %s\n' "$PWD/direct" >nested
+	chmod +x direct by-env by-env-split nested
+	for script in direct by-env by-env-split nested; do
+		PATH=$PWD:$PATH run -0 --separate-stderr "$uvhooks" check "./$script"
+		[ "$(row program)" = "./$script" ]
+		[ "$(row kind)" = script ]
+		[ "$(row interpreter)" = "$PWD/program" ]
+		[ "$(row how)" = linked ]
+	done
+	printf 'echo no first line\n' >plain
+	chmod +x plain
+	run -0 --separate-stderr "$uvhooks" check ./plain
+	[ "$(row interpreter)" = /bin/sh ]
+}
+
+@test "scripts that go round in a circle are an error, not a hang" {
+	printf '#!%s\n' "$PWD/two" >one
+	printf '#!%s\n' "$PWD/one" >two
+	chmod +x one two
+	run -2 --separate-stderr "$uvhooks" check ./one
+	[[ "$stderr" == "uvhooks: cannot check './one'"* ]]
+}
+
+@test "bad input exits 2 and says what is wrong with it" {
+	echo text >data
+	printf '\0\1\2' >binary
+	printf '#!/no/such/interpreter\n' >orphan
+	printf '#!/usr/bin/env no-such-program\n' >lost
+	: >empty
+	chmod +x binary orphan lost empty
+	mkdir folder
+	for program in ./nothing nothing-at-all ./data ./binary ./orphan ./lost ./empty ./folder ''; do
+		run -2 --separate-stderr "$uvhooks" check "$program"
+		echo "$program: $stderr"
+		[ -z "$output" ]
+		[[ "$stderr" == "uvhooks: cannot check '$program'"* ]]
+	done
+	run -2 --separate-stderr "$uvhooks" check ./orphan
+	[[ "$stderr" == *"/no/such/interpreter"* ]]
+	run -2 --separate-stderr "$uvhooks" check ./lost
+	[[ "$stderr" == *"no-such-program"* ]]
+	run -2 --separate-stderr "$uvhooks" check "$(system_libuv)"
+	[[ "$stderr" == *"is a library"*"uvhooks hooks "* ]]
+}
+
+@test "a damaged ELF file harms nobody" {
+	linked_program whole
+	size=$(stat -c %s whole)
+	for bytes in 17 64 100 700 3000 $((size / 2)) $((size - 100)); do
+		head -c "$bytes" whole >part
+		chmod +x part
+		run "$uvhooks" check ./part
+		[ "$status" -le 2 ]
+	done
+	# Every field of the header and of the segments, one after another, with nonsense in it.
+	for ((at = 16; at < 512; at += 4)); do
+		cp whole part
+		printf '\xff\xff\xff\x7f' | dd of=part bs=1 seek="$at" conv=notrunc status=none
+		run "$uvhooks" check ./part
+		[ "$status" -le 2 ]
+	done
+}

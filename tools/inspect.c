@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+#include "inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libelf.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* As many scripts as the kernel follows, one interpreter after another. */
+#define MAX_SCRIPTS 4
+
+/* The kernel reads this much of a file to tell what it is. */
+#define HEAD_BYTES 256
+
+const char *uvh_program_file(const struct uvh_program *program)
+{
+	return program->kind == UVH_PROGRAM_SCRIPT ? program->interpreter : program->path;
+}
+
+static int is_executable(const char *path)
+{
+	struct stat facts;
+
+	if (stat(path, &facts) != 0)
+		return -errno;
+	if (!S_ISREG(facts.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+		return -EACCES;
+	return 0;
+}
+
+int uvh_program_find(const char *name, char path[PATH_MAX])
+{
+	const char *folders = getenv("PATH");
+	char refused[PATH_MAX];
+	int error = -ENOENT;
+
+	if (name[0] == '\0' || strlen(name) >= PATH_MAX)
+		return -ENOENT;
+	if (strchr(name, '/') != NULL) {
+		snprintf(path, PATH_MAX, "%s", name);
+		return is_executable(path);
+	}
+	if (folders == NULL)
+		folders = "/bin:/usr/bin";
+	for (;; folders++) {
+		size_t bytes = strcspn(folders, ":");
+
+		if (snprintf(path, PATH_MAX, "%.*s%s%s", (int) bytes, folders,
+			     bytes != 0 ? "/" : "./", name) < PATH_MAX) {
+			int found = is_executable(path);
+
+			if (found == 0)
+				return 0;
+			if (found == -EACCES && error != -EACCES) {
+				error = -EACCES;
+				memcpy(refused, path, sizeof refused);
+			}
+		}
+		folders += bytes;
+		if (*folders == '\0')
+			break;
+	}
+	if (error == -EACCES)
+		memcpy(path, refused, sizeof refused);
+	return error;
+}
+
+/* The next word of `*text`, closed with a NUL; NULL at the end. */
+static char *next_word(char **text)
+{
+	char *word = *text + strspn(*text, " \t");
+
+	if (*word == '\0')
+		return NULL;
+	*text = word + strcspn(word, " \t");
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	return word;
+}
+
+static bool is_env(const char *interpreter)
+{
+	const char *slash = strrchr(interpreter, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : interpreter, "env") == 0;
+}
+
+/*
+ * The program that `env` starts, of the words behind it in a "#!" line. The kernel hands them over
+ * as one argument; "-S" makes env split it, so that it may have options and variables in front.
+ */
+static const char *env_program(char *words)
+{
+	char *word;
+
+	if (strncmp(words, "-S", 2) == 0)
+		words += 2;
+	else if (strncmp(words, "--split-string=", 15) == 0)
+		words += 15;
+	while ((word = next_word(&words)) != NULL)
+		if (word[0] != '-' && strchr(word, '=') == NULL)
+			return word;
+	return NULL;
+}
+
+/* Reads one "#!" line. 0: `next` is its interpreter. -ENOEXEC: `head` is no script. */
+static int read_script(char *head, char next[PATH_MAX])
+{
+	char *words = head + 2;
+	const char *word;
+
+	if (strncmp(head, "#!", 2) != 0)
+		return -ENOEXEC;
+	words[strcspn(words, "\n")] = '\0';
+	word = next_word(&words);
+	if (word == NULL)
+		return -ENOEXEC;
+	snprintf(next, PATH_MAX, "%s", word);
+	words += strspn(words, " \t");
+	if (is_env(word) && *words != '\0') {
+		word = env_program(words);
+		if (word != NULL) {
+			int error = uvh_program_find(word, next);
+
+			if (error != 0)
+				snprintf(next, PATH_MAX, "%s", word);
+			return error;
+		}
+	}
+	return is_executable(next);
+}
+
+/* A file without "#!" that has no NUL in its first line is run by /bin/sh, as shells do it. */
+static bool is_text(const char *head, size_t bytes)
+{
+	const char *line = memchr(head, '\n', bytes);
+
+	return bytes != 0 &&
+	       memchr(head, '\0', line != NULL ? (size_t) (line - head) : bytes) == NULL;
+}
+
+int uvh_program_read(struct uvh_program *program)
+{
+	program->kind = UVH_PROGRAM_ELF;
+	program->interpreter[0] = '\0';
+	for (int scripts = 0; scripts <= MAX_SCRIPTS; scripts++) {
+		char head[HEAD_BYTES + 1] = {0};
+		const char *file = uvh_program_file(program);
+		int error = uvh_elf_read(file, &program->elf);
+		ssize_t bytes;
+		int fd;
+
+		if (error != -ENOEXEC) {
+			/* The file is there and may be executed: it was looked for before. */
+			if (error == -EACCES || error == -EPERM) {
+				program->kind = UVH_PROGRAM_UNREADABLE;
+				return 0;
+			}
+			return error;
+		}
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+		bytes = fd >= 0 ? read(fd, head, HEAD_BYTES) : -1;
+		if (fd >= 0)
+			close(fd);
+		if (bytes < 0)
+			return -errno;
+		if (strncmp(head, "#!", 2) != 0 && scripts == 0 && is_text(head, (size_t) bytes))
+			snprintf(head, sizeof head, "#!/bin/sh");
+		error = read_script(head, program->interpreter);
+		if (error != 0)
+			return error;
+		program->kind = UVH_PROGRAM_SCRIPT;
+	}
+	return -ELOOP;
+}
+
+static bool has_capabilities(const char *path)
+{
+	struct vfs_ns_cap_data data;
+	ssize_t bytes = getxattr(path, "security.capability", &data, sizeof data);
+
+	if (bytes < (ssize_t) sizeof(data.magic_etc) + (ssize_t) sizeof(data.data[0]))
+		return false;
+	/* The kernel shows the third revision only to those for whom it has no effect. */
+	if ((data.magic_etc & VFS_CAP_REVISION_MASK) == VFS_CAP_REVISION_3)
+		return false;
+	if ((data.magic_etc & VFS_CAP_FLAGS_EFFECTIVE) != 0 || data.data[0].permitted != 0)
+		return true;
+	return bytes >= (ssize_t) XATTR_CAPS_SZ_2 && data.data[1].permitted != 0;
+}
+
+/*
+ * The loader ignores LD_PRELOAD where the kernel says AT_SECURE: where the program will have an
+ * effective user or group that its real one is not, or, for all but root, capabilities. So a
+ * setuid-root program that root starts is like any other. Writes what it is: "setuid root".
+ */
+static bool is_privileged(const char *path, char *what, size_t bytes)
+{
+	struct statvfs mount;
+	struct stat facts;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (stat(path, &facts) != 0)
+		return false;
+	if (statvfs(path, &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0)
+		return false;
+	if ((facts.st_mode & S_ISUID) != 0)
+		uid = facts.st_uid;
+	if ((facts.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		gid = facts.st_gid;
+	if (uid != getuid()) {
+		const struct passwd *user = getpwuid(uid);
+
+		snprintf(what, bytes, "setuid %s", user != NULL ? user->pw_name : "another user");
+		return true;
+	}
+	if (gid != getgid()) {
+		const struct group *group = getgrgid(gid);
+
+		snprintf(what, bytes, "setgid %s",
+			 group != NULL ? group->gr_name : "another group");
+		return true;
+	}
+	if (getuid() != 0 && has_capabilities(path)) {
+		snprintf(what, bytes, "a file with capabilities");
+		return true;
+	}
+	return false;
+}
+
+static bool is_musl(const char *loader)
+{
+	return strstr(loader, "/ld-musl") != NULL;
+}
+
+/* libuv.so may be there beside a private copy: then what the libraries do is seen. */
+static bool links_libuv(const struct uvh_program *program)
+{
+	struct uvh_libraries libraries;
+	bool links = false;
+
+	uvh_libraries_read(program->elf.loader, uvh_program_file(program), &libraries);
+	for (size_t i = 0; i < libraries.count && !links; i++)
+		links = uvh_elf_exports_libuv(libraries.paths[i]);
+	uvh_libraries_free(&libraries);
+	return links;
+}
+
+bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict *verdict)
+{
+	const struct uvh_elf *elf = &program->elf;
+	const char *file = uvh_program_file(program);
+	struct uvh_elf own;
+	char what[128];
+	char ours[64];
+
+	*verdict = (struct uvh_verdict){0};
+	if (is_privileged(file, what, sizeof what)) {
+		snprintf(verdict->why, sizeof verdict->why,
+			 "%s is %s: it gets rights that you have not, so the loader ignores "
+			 "LD_PRELOAD",
+			 file, what);
+		snprintf(
+		    verdict->next, sizeof verdict->next,
+		    "start it as the user that it runs as, or trace a copy of it (cp leaves the "
+		    "rights behind)");
+		return false;
+	}
+	if (program->kind == UVH_PROGRAM_UNREADABLE)
+		return true;
+	if (uvh_elf_read("/proc/self/exe", &own) == 0) {
+		if (elf->machine != own.machine || elf->word_class != own.word_class) {
+			snprintf(verdict->why, sizeof verdict->why,
+				 "%s is for %s, and this uvhooks for %s", file,
+				 uvh_machine_text(elf, what, sizeof what),
+				 uvh_machine_text(&own, ours, sizeof ours));
+			snprintf(verdict->next, sizeof verdict->next,
+				 "build uvhooks for %s and use the command of that build", what);
+			return false;
+		}
+		if (elf->loader[0] != '\0' && is_musl(elf->loader) != is_musl(own.loader)) {
+			snprintf(verdict->why, sizeof verdict->why,
+				 "%s is loaded by %s, and this uvhooks by %s: their C libraries "
+				 "differ",
+				 file, elf->loader, own.loader);
+			snprintf(verdict->next, sizeof verdict->next,
+				 "build uvhooks with the C library of the program");
+			return false;
+		}
+	}
+	/* The loader itself has no loader, but preloads for the program that it is told to run. */
+	if (elf->loader[0] == '\0' && strncmp(elf->soname, "ld-", 3) != 0) {
+		snprintf(
+		    verdict->why, sizeof verdict->why,
+		    "%s is statically linked: no loader runs that could bring in libuvhooks.so",
+		    file);
+		snprintf(verdict->next, sizeof verdict->next,
+			 "use a build of it that is linked dynamically, with libuv.so");
+		return false;
+	}
+	if (elf->libuv == UVH_LIBUV_NONE ||
+	    (elf->libuv != UVH_LIBUV_EXPORTED && links_libuv(program)))
+		return true;
+	snprintf(verdict->why, sizeof verdict->why,
+		 "%s %s its libuv inside: such calls go through no library, so nothing of them can "
+		 "be seen yet",
+		 file, elf->libuv == UVH_LIBUV_LIKELY ? "seems to have" : "has");
+	snprintf(verdict->next, sizeof verdict->next,
+		 "use a build of it that links libuv.so; to see only the programs that it starts: "
+		 "uvhooks run -- env %s",
+		 program->name);
+	return false;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uvhooks: the command. Each verb is a file of its own, cmd_VERB.c.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <uvhooks/hooks.h>
+
+#include "command.h"
+
+const struct uvh_verb uvh_verbs[] = {
+    {"run", uvh_cmd_run, "start a program with hook plugins in it"},
+    {"check", uvh_cmd_check, "tell whether a program can be traced, and which libuv it has"},
+    {"hooks", uvh_cmd_hooks, "list the libuv functions that are intercepted"},
+    {NULL, NULL, NULL},
+};
+
+static const char *current_verb = "";
+
+void uvh_say(const char *format, ...)
+{
+	va_list list;
+
+	fputs("uvhooks: ", stderr);
+	va_start(list, format);
+	vfprintf(stderr, format, list);
+	va_end(list);
+	fputc('\n', stderr);
+}
+
+int uvh_print_help(const char *text)
+{
+	fputs(text, stdout);
+	return UVH_OK;
+}
+
+static void say_help(const char *verb)
+{
+	uvh_say("see: uvhooks %s%s--help", verb, verb[0] != '\0' ? " " : "");
+}
+
+int uvh_bad_usage(const char *verb, const char *format, ...)
+{
+	va_list list;
+
+	fprintf(stderr, "uvhooks: %s%s", verb, verb[0] != '\0' ? ": " : "");
+	va_start(list, format);
+	vfprintf(stderr, format, list);
+	va_end(list);
+	fputc('\n', stderr);
+	say_help(verb);
+	return UVH_USAGE;
+}
+
+int uvh_bad_option(int found, char **argv)
+{
+	/* It has gone past a long option, but a short one may have more behind it in its word. */
+	const char *word = argv[optind - 1];
+
+	if (found == ':')
+		return uvh_bad_usage(current_verb, "the option '%s' needs a value", word);
+	if (optopt > 0 && optopt < UVH_LONG_OPTION && isprint(optopt))
+		return uvh_bad_usage(current_verb, "unknown option '-%c'", optopt);
+	return uvh_bad_usage(current_verb, "unknown option '%s'", word);
+}
+
+static int print_usage(void)
+{
+	printf("Usage: uvhooks VERB [OPTION]... [ARGUMENT]...\n"
+	       "\n"
+	       "Shows the async events of an unmodified libuv program: which resource was made,\n"
+	       "why, and when its callbacks run.\n"
+	       "\n"
+	       "VERBS\n");
+	for (const struct uvh_verb *verb = uvh_verbs; verb->name != NULL; verb++)
+		printf("  %-10s %s\n", verb->name, verb->summary);
+	printf("\n"
+	       "OPTIONS\n"
+	       "  --version  print the version\n"
+	       "  --help     print this; behind a verb, all about that verb\n"
+	       "\n"
+	       "EXIT STATUS\n"
+	       "  0  done          1  failed, or the answer is no\n"
+	       "  2  bad usage     run: the status of the program, once it has started\n"
+	       "\n"
+	       "EXAMPLES\n"
+	       "  uvhooks run -p log -- nvim --headless +q\n"
+	       "  uvhooks check nvim\n"
+	       "  uvhooks hooks\n"
+	       "  uvhooks run --help\n");
+	return UVH_OK;
+}
+
+static int run_command(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (name == NULL)
+		return uvh_bad_usage("", "a verb is missing");
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		return print_usage();
+	if (strcmp(name, "--version") == 0)
+		return printf("uvhooks %s\n", UVHOOKS_VERSION), UVH_OK;
+	for (const struct uvh_verb *verb = uvh_verbs; verb->name != NULL; verb++)
+		if (strcmp(name, verb->name) == 0) {
+			current_verb = verb->name;
+			return verb->run(argc - 1, argv + 1);
+		}
+	return uvh_bad_usage("", "unknown %s '%s'", name[0] == '-' ? "option" : "verb", name);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run_command(argc, argv);
+
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		uvh_say("cannot write to standard output: %s", strerror(errno));
+		return UVH_FAILED;
+	}
+	return status;
+}
