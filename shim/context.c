@@ -193,11 +193,12 @@ static void pop(struct uvh_context *context, unsigned int flags)
 	}
 }
 
-void uvh_stack_mend(struct uvh_context *context, uintptr_t sp)
+void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 {
 	if (!uvh_options.longjmp)
 		return;
-	while (context->depth > 0 && sp - context->frames[context->depth - 1].sp < UVH_STACK_SPAN) {
+	while (context->depth > 0 &&
+	       here - context->frames[context->depth - 1].here < UVH_STACK_SPAN) {
 		uvh_count(UVH_COUNT_unwound_by_longjmp);
 		pop(context, UVHOOKS_FLAG_UNWOUND);
 	}
@@ -216,13 +217,12 @@ void uvh_leave(struct uvh_scope *scope)
 	}
 	uvh_tls.in_libuv = scope->in_libuv;
 	if (UVH_LIKELY(context->depth == scope->index + 1 &&
-		       context->frames[scope->index].sp == (uintptr_t) scope)) {
+		       context->frames[scope->index].here == scope->here)) {
 		pop(context, flags);
 		return;
 	}
 	saved_errno = errno;
-	if (context->depth > scope->index &&
-	    context->frames[scope->index].sp == (uintptr_t) scope) {
+	if (context->depth > scope->index && context->frames[scope->index].here == scope->here) {
 		/* Callbacks above us were left by a longjmp to a place below us. */
 		while (context->depth > scope->index + 1) {
 			uvh_count(UVH_COUNT_unwound_by_longjmp);
@@ -249,7 +249,7 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	struct uvh_frame *frame;
 	struct uvh_frame below = {0};
 
-	uvh_stack_check(context, (uintptr_t) scope);
+	uvh_stack_check(context, scope->here);
 	if (UVH_UNLIKELY(uvh_hooks_on()))
 		emit_loop(context, UVHOOKS_EVENT_LOOP_ENTER, space, 0);
 	if (context->callbacks > 0)
@@ -307,7 +307,7 @@ static void queue(struct uvh_context *context, struct uvh_record *record)
  */
 static void deliver_queue(struct uvh_context *context, bool forced)
 {
-	struct uvh_scope scope = {0};
+	struct uvh_scope scope = {.here = UVH_HERE()};
 	struct uvh_frame *frame = NULL;
 	uint32_t left = context->destroy_count;
 
@@ -315,7 +315,7 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	if (uvh_hooks_on())
 		frame = uvh_push(&scope, context);
 	if (frame != NULL)
-		*frame = (struct uvh_frame){.sp = (uintptr_t) &scope, .kind = UVH_FRAME_DRAIN};
+		*frame = (struct uvh_frame){.here = scope.here, .kind = UVH_FRAME_DRAIN};
 	while (context->destroy_first != 0 && (!forced || left-- > 0)) {
 		struct uvh_record *record = uvh_record_at(context->destroy_first);
 		unsigned int flags = record->destroy_flags;

@@ -17,18 +17,23 @@
 
 enum uvh_frame_kind {
 	UVH_FRAME_CALLBACK, /* between before and after */
-	UVH_FRAME_WORK,	    /* between work_begin and work_end, on a pool thread */
-	UVH_FRAME_LOOP,	    /* in uv_run: no callback, unless one lies below */
+	UVH_FRAME_WORK,     /* between work_begin and work_end, on a pool thread */
+	UVH_FRAME_LOOP,     /* in uv_run: no callback, unless one lies below */
 	UVH_FRAME_DRAIN,    /* destroys are being delivered: execution id 0 */
 };
 
-/* Invariant: from bottom to top the stack addresses `sp` fall. One that does not was left. */
+/*
+ * Invariant: from bottom to top the stack addresses `here` fall. One that does not was left.
+ *
+ * `here` is the frame address of the exported function or trampoline itself, so that two of them
+ * called from the same function of the program have the same.
+ */
 struct uvh_frame {
 	uvhooks_async_id id;
 	uvhooks_async_id trigger;
-	uintptr_t sp;		   /* of the scope, in the trampoline's own frame */
+	uintptr_t here;
 	struct uvh_record *record; /* NULL for LOOP and DRAIN */
-	void *callback;		   /* the program's function; the uv_loop_t for LOOP */
+	void *callback;            /* the program's function; the uv_loop_t for LOOP */
 	uint8_t kind;
 	bool ends; /* the record ends with this callback */
 	uint16_t flags;
@@ -72,7 +77,7 @@ struct uvh_tls {
 	struct uvh_context *context;
 	void (*unwind_resume)(void *exception); /* see unwind.c */
 	uint8_t in_libuv; /* the innermost of libuv and the program's code is libuv */
-	uint8_t quiet;	  /* in a hook or in a plugin's start: what it does is not traced */
+	uint8_t quiet;    /* in a hook or in a plugin's start: what it does is not traced */
 };
 
 extern __thread struct uvh_tls uvh_tls __attribute__((tls_model("initial-exec")));
@@ -95,8 +100,11 @@ static inline uvhooks_async_id uvh_execution_id(struct uvh_context *context)
 	return context->depth > 0 ? context->frames[context->depth - 1].id : uvh_root_id(context);
 }
 
+#define UVH_HERE() ((uintptr_t) __builtin_frame_address(0))
+
 struct uvh_scope {
 	struct uvh_context *context; /* NULL: nothing was entered */
+	uintptr_t here;
 	uint32_t index;
 	bool returned; /* set by the trampoline once the program's callback has returned */
 	uint8_t in_libuv;
@@ -105,28 +113,29 @@ struct uvh_scope {
 void uvh_leave(struct uvh_scope *scope);
 
 /* Leaves the scope however the block is left: by falling out, by an exception, by cancellation. */
-#define UVH_SCOPE(name) struct uvh_scope name __attribute__((cleanup(uvh_leave))) = {0}
+#define UVH_SCOPE(name)                                                                            \
+	struct uvh_scope name __attribute__((cleanup(uvh_leave))) = {.here = UVH_HERE()}
 
 /* Slow paths of entering: 0, or -1 if the frame cannot be had. */
 int uvh_stack_grow(struct uvh_context *context);
 
-/* Pops what was left without returning, given that a frame at `sp` is entered now. */
-void uvh_stack_mend(struct uvh_context *context, uintptr_t sp);
+/* Pops what was left without returning, given that the program is at `here` now. */
+void uvh_stack_mend(struct uvh_context *context, uintptr_t here);
 
 /* How far apart two addresses of one stack may be; farther means that stacks were switched. */
 #define UVH_STACK_SPAN ((uintptr_t) 64 << 20)
 
 /*
- * Notices callbacks that longjmp left. A live caller's scope lies above ours; one that lies at or
- * below us is gone.
+ * Notices callbacks that longjmp left. The frame of a live caller lies above ours; one that lies
+ * at our address or below is gone.
  */
-static inline void uvh_stack_check(struct uvh_context *context, uintptr_t sp)
+static inline void uvh_stack_check(struct uvh_context *context, uintptr_t here)
 {
 	if (context->depth > 0) {
-		uintptr_t top = context->frames[context->depth - 1].sp;
+		uintptr_t top = context->frames[context->depth - 1].here;
 
-		if (UVH_UNLIKELY(sp - top < UVH_STACK_SPAN))
-			uvh_stack_mend(context, sp);
+		if (UVH_UNLIKELY(here - top < UVH_STACK_SPAN))
+			uvh_stack_mend(context, here);
 	}
 }
 
@@ -135,14 +144,14 @@ static inline struct uvh_frame *uvh_push(struct uvh_scope *scope, struct uvh_con
 {
 	struct uvh_frame *frame;
 
-	uvh_stack_check(context, (uintptr_t) scope);
+	uvh_stack_check(context, scope->here);
 	if (UVH_UNLIKELY(context->depth == context->capacity) && uvh_stack_grow(context) != 0)
 		return NULL;
 	scope->context = context;
 	scope->index = context->depth;
 	scope->in_libuv = uvh_tls.in_libuv;
 	frame = &context->frames[context->depth++];
-	frame->sp = (uintptr_t) scope;
+	frame->here = scope->here;
 	return frame;
 }
 

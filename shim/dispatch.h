@@ -18,7 +18,7 @@ struct uvh_record;
 
 struct uvh_hook_set {
 	const struct uvh_hook_set *next; /* all sets ever made */
-	uint32_t mask;			 /* 1 << event, for the events that anyone wants */
+	uint32_t mask;                   /* 1 << event, for the events that anyone wants */
 	size_t count;
 	struct uvhooks_hook *hooks[]; /* in the order in which they were enabled */
 };

@@ -13,7 +13,7 @@
 
 #pragma GCC visibility push(hidden)
 
-#define UVH_LIKELY(condition)	__builtin_expect(!!(condition), 1)
+#define UVH_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UVH_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */

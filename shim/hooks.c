@@ -119,7 +119,10 @@ uvhooks_async_id uvhooks_execution_async_id(void)
 {
 	struct uvh_context *context = uvh_context();
 
-	return context == NULL ? 0 : uvh_execution_id(context);
+	if (context == NULL)
+		return 0;
+	uvh_stack_check(context, UVH_HERE());
+	return uvh_execution_id(context);
 }
 
 uvhooks_async_id uvhooks_trigger_async_id(void)
@@ -128,6 +131,7 @@ uvhooks_async_id uvhooks_trigger_async_id(void)
 
 	if (context == NULL)
 		return 0;
+	uvh_stack_check(context, UVH_HERE());
 	return context->depth > 0 ? context->frames[context->depth - 1].trigger
 				  : context->root_trigger;
 }

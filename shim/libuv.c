@@ -39,7 +39,7 @@ static const struct {
 	bool intercepted;
 } functions[] = {
 #define HOOK(function, file, since) {#function, offsetof(struct uvh_real, function), true},
-#define CALL(function, why)	    {#function, offsetof(struct uvh_real, function), false},
+#define CALL(function, why)         {#function, offsetof(struct uvh_real, function), false},
 #include "hooks.def"
 };
 
@@ -52,7 +52,7 @@ _Static_assert(sizeof(struct uvh_real) == FUNCTION_COUNT * sizeof(void *), "poin
  */
 struct uvh_libuv uvh_libuvs[UVH_LIBUV_MAX] = {{.real = {
 #define HOOK(function, file, since) .function = (__typeof__(&(function))) (void *) missing_function,
-#define CALL(function, why)	    .function = (__typeof__(&(function))) (void *) missing_predicate,
+#define CALL(function, why)         .function = (__typeof__(&(function))) (void *) missing_predicate,
 #include "hooks.def"
 					       }}};
 size_t uvh_libuv_count;

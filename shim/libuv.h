@@ -15,7 +15,7 @@
 /* The real functions, typed by uv.h: one entry for each HOOK and CALL of hooks.def, never NULL. */
 struct uvh_real {
 #define HOOK(function, file, since) __typeof__(function) *function;
-#define CALL(function, why)	    __typeof__(function) *function;
+#define CALL(function, why)         __typeof__(function) *function;
 #include "hooks.def"
 };
 

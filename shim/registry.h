@@ -27,11 +27,11 @@ enum uvh_slot {
 };
 
 enum uvh_record_flag {
-	UVH_RECORD_ARMED = 1,	  /* read_start and the like were called, and not yet stopped */
+	UVH_RECORD_ARMED = 1,     /* read_start and the like were called, and not yet stopped */
 	UVH_RECORD_CANCELLED = 2, /* uv_cancel succeeded */
-	UVH_RECORD_QUEUED = 4,	  /* its destroy is waiting */
-	UVH_RECORD_POOLED = 8,	  /* goes back to the pool of all threads, not to its space */
-	UVH_RECORD_ENDED = 16,	  /* the struct is the program's again: its tag is void */
+	UVH_RECORD_QUEUED = 4,    /* its destroy is waiting */
+	UVH_RECORD_POOLED = 8,    /* goes back to the pool of all threads, not to its space */
+	UVH_RECORD_ENDED = 16,    /* the struct is the program's again: its tag is void */
 };
 
 /*
@@ -49,16 +49,16 @@ struct uvh_record {
 	uint32_t generation;
 	uint32_t next; /* in the free list, or among the waiting destroys; 0 ends either */
 	uint16_t space;
-	uint8_t type;	       /* enum uvhooks_type */
-	int8_t fs_type;	       /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
-	uint8_t flags;	       /* enum uvh_record_flag */
+	uint8_t type;          /* enum uvhooks_type */
+	int8_t fs_type;        /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
+	uint8_t flags;         /* enum uvh_record_flag */
 	uint8_t destroy_flags; /* the low flags of its destroy event, kept while that waits */
 };
 
 _Static_assert(sizeof(struct uvh_record) <= 80, "memory per resource is a promise: 96 bytes");
 
 #define UVH_SEGMENT_BITS 12
-#define UVH_SEGMENT_MAX	 16384
+#define UVH_SEGMENT_MAX  16384
 
 extern struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
 extern uint32_t uvh_record_limit; /* indexes below it exist; 0 is never given out */

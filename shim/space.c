@@ -12,8 +12,10 @@ uint32_t uvh_loop_epoch = 1;
  * table is too full, publishes a larger one. The old one stays, for readers that are still in it.
  */
 struct entry {
-	uv_loop_t *loop;	 /* NULL: never used; GONE: used before */
-	struct uvh_space *space; /* NULL: a loop that is not to be traced */
+	uv_loop_t *loop;         /* NULL: never used; GONE: used before */
+	struct uvh_space *space; /* NULL until something happens in the loop */
+	uint8_t libuv;           /* whose loop it is */
+	bool traced;             /* false: a plugin made it for itself */
 };
 
 struct table {
@@ -49,20 +51,27 @@ static struct entry *find(struct table *in, const uv_loop_t *loop)
 	}
 }
 
-static void put(struct table *in, uv_loop_t *loop, struct uvh_space *space)
+static struct entry *put(struct table *in, const struct entry *new)
 {
-	size_t i = hash(loop);
+	size_t i = hash(new->loop);
+	struct entry *entry;
 
 	while (in->entries[i & in->mask].loop != NULL)
 		i++;
-	in->entries[i & in->mask].space = space;
-	__atomic_store_n(&in->entries[i & in->mask].loop, loop, __ATOMIC_RELEASE);
+	entry = &in->entries[i & in->mask];
+	entry->space = new->space;
+	entry->libuv = new->libuv;
+	entry->traced = new->traced;
+	__atomic_store_n(&entry->loop, new->loop, __ATOMIC_RELEASE);
 	in->used++;
+	return entry;
 }
 
-/* Called with the lock held. */
-static bool add(uv_loop_t *loop, struct uvh_space *space)
+/* Called with the lock held; NULL if there is no memory. */
+static struct entry *add(uv_loop_t *loop, uint8_t libuv, bool traced)
 {
+	struct entry new = {.loop = loop, .libuv = libuv, .traced = traced};
+
 	if (table == NULL || table->used * 2 > table->mask) {
 		size_t live = 0;
 		size_t size = 64;
@@ -74,15 +83,14 @@ static bool add(uv_loop_t *loop, struct uvh_space *space)
 			size *= 2;
 		larger = uvh_map(sizeof(*larger) + size * sizeof(struct entry));
 		if (larger == NULL)
-			return false;
+			return NULL;
 		larger->mask = size - 1;
 		for (size_t i = 0; table != NULL && i <= table->mask; i++)
 			if (table->entries[i].loop != NULL && table->entries[i].loop != GONE)
-				put(larger, table->entries[i].loop, table->entries[i].space);
+				put(larger, &table->entries[i]);
 		__atomic_store_n(&table, larger, __ATOMIC_RELEASE);
 	}
-	put(table, loop, space);
-	return true;
+	return put(table, &new);
 }
 
 bool uvh_spaces_init(struct uvh_context *main_thread)
@@ -177,12 +185,18 @@ void uvh_space_moved(struct uvh_space *space, struct uvh_context *context)
 		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);
 }
 
-/* Called with the lock held. */
-static struct uvh_space *add_loop(struct uvh_context *context, uv_loop_t *loop)
+/*
+ * Gives a loop its space, when something first happens in it: a loop that a program makes for
+ * synchronous calls only (Neovim has one) does not take space 0 from the one that matters. Called
+ * with the lock held.
+ */
+static struct uvh_space *settle(struct uvh_context *context, struct entry *entry)
 {
 	struct uvh_space *home = context->home;
 	struct uvh_space *space;
 
+	if (!entry->traced || entry->space != NULL)
+		return entry->space;
 	if (!first_loop_made && home == &uvh_spaces[0]) {
 		first_loop_made = true;
 		space = home;
@@ -191,9 +205,11 @@ static struct uvh_space *add_loop(struct uvh_context *context, uv_loop_t *loop)
 	} else {
 		space = space_take(context);
 	}
-	if (space == NULL || !add(loop, space))
+	if (space == NULL)
 		return NULL;
-	space->loop = loop;
+	space->loop = entry->loop;
+	space->libuv = entry->libuv;
+	__atomic_store_n(&entry->space, space, __ATOMIC_RELEASE);
 	if (home == NULL)
 		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);
 	return space;
@@ -210,13 +226,13 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 	if (loop == NULL)
 		return NULL;
 	entry = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop);
-	if (entry != NULL) {
-		space = entry->space;
-	} else {
-		/* Initialised before the shim could see it. */
+	space = entry == NULL ? NULL : __atomic_load_n(&entry->space, __ATOMIC_ACQUIRE);
+	if (entry == NULL || (space == NULL && entry->traced)) {
 		pthread_mutex_lock(&lock);
 		entry = find(table, loop);
-		space = entry != NULL ? entry->space : add_loop(context, loop);
+		if (entry == NULL) /* initialised before the shim could see it */
+			entry = add(loop, 0, true);
+		space = entry == NULL ? NULL : settle(context, entry);
 		pthread_mutex_unlock(&lock);
 	}
 	context->cached_loop = loop;
@@ -227,17 +243,20 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 
 void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced)
 {
-	struct uvh_space *space = NULL;
-
 	uvh_loop_end(context, loop);
 	pthread_mutex_lock(&lock);
-	if (traced)
-		space = add_loop(context, loop);
-	else
-		add(loop, NULL);
-	if (space != NULL)
-		space->libuv = libuv;
+	add(loop, libuv, traced);
 	__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+}
+
+void uvh_default_loop_seen(uv_loop_t *loop, uint8_t libuv)
+{
+	if (find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop) != NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	if (find(table, loop) == NULL)
+		add(loop, libuv, true);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -45,8 +45,11 @@ static inline uvhooks_async_id uvh_space_root(const struct uvh_space *space)
 	return uvh_space_base(space->number) + 1;
 }
 
-/* The space of a loop, made if the loop is new to us; NULL if the loop is not to be traced. */
+/* The space of a loop, taken if it has none yet; NULL if the loop is not to be traced. */
 struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop);
+
+/* uv_default_loop has returned it: known already, unless this call made it. */
+void uvh_default_loop_seen(uv_loop_t *loop, uint8_t libuv);
 
 /* uv_loop_init has succeeded: what was at that address before is gone. */
 void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced);

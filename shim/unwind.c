@@ -73,9 +73,9 @@ static uintptr_t read_uleb128(const uint8_t **data)
 	return value;
 }
 
-#define ENCODING_NONE	 0xff
+#define ENCODING_NONE    0xff
 #define ENCODING_ULEB128 0x01
-#define ENCODING_UDATA4	 0x03
+#define ENCODING_UDATA4  0x03
 
 static uintptr_t read_encoded(const uint8_t **data, uint8_t encoding)
 {

@@ -68,10 +68,11 @@ static inline uvhooks_async_id uvh_record_id(const struct uvh_record *record)
 
 /*
  * A handle was initialised. What had been at that address is gone. NULL if it is not to be traced.
+ * `here` is the wrapper's UVH_HERE(), in this and the next two.
  * `flags` is UVHOOKS_FLAG_FAILED where the handle exists although the call failed.
  */
-struct uvh_record *uvh_handle_made(uv_loop_t *loop, void *handle, enum uvhooks_type type,
-				   void *callback, unsigned int flags);
+struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
+				   enum uvhooks_type type, void *callback, unsigned int flags);
 
 /* Emits start or stop, or type_change. */
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
@@ -100,18 +101,19 @@ static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 struct uvh_submission {
 	struct uvh_context *context;
 	struct uvh_record *record; /* NULL: not traced */
-	struct uvh_record *old;	   /* an earlier submission that never ended */
+	struct uvh_record *old;    /* an earlier submission that never ended */
 	uint64_t *tag;
 	uint64_t old_tag;
 };
 
 /* Prepares a record for a request of this loop, with no id yet; false if it is not traced. */
-bool uvh_submit(struct uvh_submission *submission, uv_loop_t *loop, void *request,
+bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
 		enum uvhooks_type type, void *callback);
 
 /* The same for a request that works on a handle. */
-bool uvh_submit_on(struct uvh_submission *submission, const void *handle, void *request,
-		   enum uvhooks_type type, void *callback, uvhooks_async_id *trigger);
+bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
+		   void *request, enum uvhooks_type type, void *callback,
+		   uvhooks_async_id *trigger);
 
 /* libuv took the request: it gets its id, and init is emitted. `trigger` 0: the execution id. */
 void uvh_submitted(struct uvh_submission *submission, uvhooks_async_id trigger);

@@ -21,7 +21,7 @@ UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
 	int result;
 
 	if (pass || getaddrinfo_cb == NULL ||
-	    !uvh_submit(&submission, loop, req, UVHOOKS_GETADDRINFOREQWRAP,
+	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_GETADDRINFOREQWRAP,
 			(void *) getaddrinfo_cb))
 		return UVH_CALL(
 		    real->uv_getaddrinfo(loop, req, getaddrinfo_cb, node, service, hints));
@@ -49,7 +49,7 @@ UVH_EXPORT int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
 	int result;
 
 	if (pass || getnameinfo_cb == NULL ||
-	    !uvh_submit(&submission, loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
+	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
 			(void *) getnameinfo_cb))
 		return UVH_CALL(real->uv_getnameinfo(loop, req, getnameinfo_cb, addr, flags));
 	result = UVH_CALL(real->uv_getnameinfo(loop, req, tramp_getnameinfo, addr, flags));

@@ -19,12 +19,12 @@ static void tramp_fs(uv_fs_t *req)
 }
 
 /* Prepares a record, and puts the trampoline in the callback's place. */
-static void fs_begin(struct uvh_submission *submission, bool pass, uv_loop_t *loop, uv_fs_t *req,
-		     uv_fs_cb *cb)
+static void fs_begin(uintptr_t here, struct uvh_submission *submission, bool pass, uv_loop_t *loop,
+		     uv_fs_t *req, uv_fs_cb *cb)
 {
 	submission->record = NULL;
 	if (!pass && *cb != NULL &&
-	    uvh_submit(submission, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb))
+	    uvh_submit(here, submission, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb))
 		*cb = tramp_fs;
 }
 
@@ -42,7 +42,7 @@ static int fs_end(struct uvh_submission *submission, uv_fs_t *req, int result)
 		UVH_ENTER();                                                                       \
 		struct uvh_submission submission;                                                  \
                                                                                                    \
-		fs_begin(&submission, pass, loop, req, &cb);                                       \
+		fs_begin(UVH_HERE(), &submission, pass, loop, req, &cb);                           \
 		return fs_end(&submission, req, UVH_CALL(real->function arguments));               \
 	}
 

@@ -9,7 +9,7 @@ UVH_EXPORT int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle)
 	int result = UVH_CALL(real->uv_timer_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_TIMERWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_TIMERWRAP, NULL, 0);
 	return result;
 }
 
@@ -19,7 +19,7 @@ UVH_EXPORT int uv_idle_init(uv_loop_t *loop, uv_idle_t *handle)
 	int result = UVH_CALL(real->uv_idle_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_IDLEWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_IDLEWRAP, NULL, 0);
 	return result;
 }
 
@@ -29,7 +29,7 @@ UVH_EXPORT int uv_prepare_init(uv_loop_t *loop, uv_prepare_t *handle)
 	int result = UVH_CALL(real->uv_prepare_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_PREPAREWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_PREPAREWRAP, NULL, 0);
 	return result;
 }
 
@@ -39,7 +39,7 @@ UVH_EXPORT int uv_check_init(uv_loop_t *loop, uv_check_t *handle)
 	int result = UVH_CALL(real->uv_check_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_CHECKWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_CHECKWRAP, NULL, 0);
 	return result;
 }
 
@@ -58,7 +58,8 @@ UVH_EXPORT int uv_async_init(uv_loop_t *loop, uv_async_t *handle, uv_async_cb as
 		callback = old == NULL ? NULL : old->callback[UVH_MAIN];
 	}
 	result = UVH_CALL(real->uv_async_init(loop, handle, UVH_SWAP(async_cb, uvh_tramp_async)));
-	if (result == 0 && uvh_handle_made(loop, handle, UVHOOKS_ASYNCWRAP, callback, 0) == NULL)
+	if (result == 0 &&
+	    uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_ASYNCWRAP, callback, 0) == NULL)
 		handle->async_cb = async_cb; /* no record to find it by */
 	return result;
 }
@@ -69,7 +70,7 @@ UVH_EXPORT int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd)
 	int result = UVH_CALL(real->uv_poll_init(loop, handle, fd));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_POLLWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_POLLWRAP, NULL, 0);
 	return result;
 }
 
@@ -79,7 +80,7 @@ UVH_EXPORT int uv_poll_init_socket(uv_loop_t *loop, uv_poll_t *handle, uv_os_soc
 	int result = UVH_CALL(real->uv_poll_init_socket(loop, handle, socket));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_POLLWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_POLLWRAP, NULL, 0);
 	return result;
 }
 
@@ -89,7 +90,7 @@ UVH_EXPORT int uv_signal_init(uv_loop_t *loop, uv_signal_t *handle)
 	int result = UVH_CALL(real->uv_signal_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_SIGNALWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_SIGNALWRAP, NULL, 0);
 	return result;
 }
 
@@ -99,7 +100,7 @@ UVH_EXPORT int uv_tcp_init(uv_loop_t *loop, uv_tcp_t *handle)
 	int result = UVH_CALL(real->uv_tcp_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_TCPWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_TCPWRAP, NULL, 0);
 	return result;
 }
 
@@ -109,7 +110,7 @@ UVH_EXPORT int uv_tcp_init_ex(uv_loop_t *loop, uv_tcp_t *handle, unsigned int fl
 	int result = UVH_CALL(real->uv_tcp_init_ex(loop, handle, flags));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_TCPWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_TCPWRAP, NULL, 0);
 	return result;
 }
 
@@ -119,7 +120,7 @@ UVH_EXPORT int uv_pipe_init(uv_loop_t *loop, uv_pipe_t *handle, int ipc)
 	int result = UVH_CALL(real->uv_pipe_init(loop, handle, ipc));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_PIPEWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_PIPEWRAP, NULL, 0);
 	return result;
 }
 
@@ -129,7 +130,7 @@ UVH_EXPORT int uv_tty_init(uv_loop_t *loop, uv_tty_t *handle, uv_file fd, int re
 	int result = UVH_CALL(real->uv_tty_init(loop, handle, fd, readable));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_TTYWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_TTYWRAP, NULL, 0);
 	return result;
 }
 
@@ -139,7 +140,7 @@ UVH_EXPORT int uv_udp_init(uv_loop_t *loop, uv_udp_t *handle)
 	int result = UVH_CALL(real->uv_udp_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_UDPWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_UDPWRAP, NULL, 0);
 	return result;
 }
 
@@ -149,7 +150,7 @@ UVH_EXPORT int uv_udp_init_ex(uv_loop_t *loop, uv_udp_t *handle, unsigned int fl
 	int result = UVH_CALL(real->uv_udp_init_ex(loop, handle, flags));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_UDPWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_UDPWRAP, NULL, 0);
 	return result;
 }
 
@@ -159,7 +160,7 @@ UVH_EXPORT int uv_fs_event_init(uv_loop_t *loop, uv_fs_event_t *handle)
 	int result = UVH_CALL(real->uv_fs_event_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_FSEVENTWRAP, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_FSEVENTWRAP, NULL, 0);
 	return result;
 }
 
@@ -169,7 +170,7 @@ UVH_EXPORT int uv_fs_poll_init(uv_loop_t *loop, uv_fs_poll_t *handle)
 	int result = UVH_CALL(real->uv_fs_poll_init(loop, handle));
 
 	if (result == 0 && !pass)
-		uvh_handle_made(loop, handle, UVHOOKS_STATWATCHER, NULL, 0);
+		uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_STATWATCHER, NULL, 0);
 	return result;
 }
 

@@ -36,11 +36,9 @@ UVH_EXPORT uv_loop_t *uv_default_loop(void)
 
 	UVH_ENTER();
 	uv_loop_t *loop = UVH_CALL(real->uv_default_loop());
-	struct uvh_context *context = loop == NULL || pass ? NULL : uvh_context();
 
-	/* Known already, unless this call made it. */
-	if (context != NULL)
-		uvh_space_of_loop(context, loop);
+	if (loop != NULL && !pass && uvh_context() != NULL)
+		uvh_default_loop_seen(loop, libuv_index(real));
 	return loop;
 }
 

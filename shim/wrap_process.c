@@ -27,7 +27,8 @@ UVH_EXPORT int uv_spawn(uv_loop_t *loop, uv_process_t *handle, const uv_process_
 	swapped = *options;
 	swapped.exit_cb = UVH_SWAP(options->exit_cb, tramp_exit);
 	result = UVH_CALL(real->uv_spawn(loop, handle, &swapped));
-	if (uvh_handle_made(loop, handle, UVHOOKS_PROCESSWRAP, (void *) options->exit_cb,
+	if (uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_PROCESSWRAP,
+			    (void *) options->exit_cb,
 			    result == 0 ? 0 : UVHOOKS_FLAG_FAILED) == NULL &&
 	    result == 0)
 		handle->exit_cb = options->exit_cb; /* no record to find it by */

@@ -10,23 +10,20 @@ static void emit_init(struct uvh_context *context, const struct uvh_record *reco
 			 record->callback[UVH_MAIN], flags);
 }
 
-/*
- * The address of our caller's frame stands for "now": a callback that was left by longjmp must not
- * be taken for the creator.
- */
-static struct uvh_context *checked_context(void)
+/* A callback that was left by longjmp must not be taken for the creator. */
+static struct uvh_context *checked_context(uintptr_t here)
 {
 	struct uvh_context *context = uvh_context();
 
 	if (UVH_LIKELY(context != NULL))
-		uvh_stack_check(context, (uintptr_t) __builtin_frame_address(0));
+		uvh_stack_check(context, here);
 	return context;
 }
 
-struct uvh_record *uvh_handle_made(uv_loop_t *loop, void *handle, enum uvhooks_type type,
-				   void *callback, unsigned int flags)
+struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
+				   enum uvhooks_type type, void *callback, unsigned int flags)
 {
-	struct uvh_context *context = checked_context();
+	struct uvh_context *context = checked_context(here);
 	uint64_t *tag = uvh_handle_tag(handle);
 	struct uvh_record *old = uvh_record_of_fresh(tag, handle);
 	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
@@ -87,20 +84,20 @@ static bool prepare(struct uvh_submission *submission, struct uvh_context *conte
 	return true;
 }
 
-bool uvh_submit(struct uvh_submission *submission, uv_loop_t *loop, void *request,
+bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
 		enum uvhooks_type type, void *callback)
 {
-	struct uvh_context *context = checked_context();
+	struct uvh_context *context = checked_context(here);
 	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
 
 	return prepare(submission, context, space, request, type, callback);
 }
 
-bool uvh_submit_on(struct uvh_submission *submission, const void *handle, void *request,
-		   enum uvhooks_type type, void *callback, uvhooks_async_id *trigger)
+bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
+		   void *request, enum uvhooks_type type, void *callback, uvhooks_async_id *trigger)
 {
 	struct uvh_record *target = uvh_record_of_handle(handle);
-	struct uvh_context *context = checked_context();
+	struct uvh_context *context = checked_context(here);
 
 	if (target == NULL || context == NULL) {
 		submission->record = NULL;

@@ -130,8 +130,8 @@ UVH_EXPORT int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t buf
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(&submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb, &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP,
+				   (void *) cb, &trigger))
 		return UVH_CALL(real->uv_write(req, handle, bufs, nbufs, cb));
 	result = UVH_CALL(real->uv_write(req, handle, bufs, nbufs, tramp_write));
 	return uvh_submit_done(&submission, result, trigger);
@@ -145,8 +145,8 @@ UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bu
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(&submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb, &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP,
+				   (void *) cb, &trigger))
 		return UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, cb));
 	result = UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, tramp_write));
 	uvh_submit_done(&submission, result, trigger);
@@ -172,8 +172,8 @@ UVH_EXPORT int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(&submission, handle, req, UVHOOKS_SHUTDOWNWRAP, (void *) cb, &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_SHUTDOWNWRAP,
+				   (void *) cb, &trigger))
 		return UVH_CALL(real->uv_shutdown(req, handle, cb));
 	result = UVH_CALL(real->uv_shutdown(req, handle, tramp_shutdown));
 	return uvh_submit_done(&submission, result, trigger);
@@ -197,8 +197,8 @@ UVH_EXPORT int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct 
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(&submission, handle, req, UVHOOKS_TCPCONNECTWRAP, (void *) cb, &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_TCPCONNECTWRAP,
+				   (void *) cb, &trigger))
 		return UVH_CALL(real->uv_tcp_connect(req, handle, addr, cb));
 	result = UVH_CALL(real->uv_tcp_connect(req, handle, addr, tramp_connect));
 	return uvh_submit_done(&submission, result, trigger);
@@ -212,8 +212,8 @@ UVH_EXPORT void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char
 	struct uvh_submission submission;
 	uvhooks_async_id trigger = 0;
 
-	if (pass || !uvh_submit_on(&submission, handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb,
-				   &trigger)) {
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
+				   (void *) cb, &trigger)) {
 		UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, cb));
 		return;
 	}
@@ -229,8 +229,8 @@ UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass || !uvh_submit_on(&submission, handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb,
-				   &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
+				   (void *) cb, &trigger))
 		return UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, cb));
 	result =
 	    UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, tramp_connect));

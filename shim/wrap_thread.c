@@ -11,7 +11,8 @@ static void emit_thread(struct uvh_context *context, const struct uvh_record *re
 			unsigned int flags)
 {
 	if (UVH_UNLIKELY(uvh_hooks_on()))
-		uvh_emit(context, event, record, execution, 0, record->callback[UVH_MAIN], flags);
+		uvh_emit(context, event, record, execution, 0,
+			 event == UVHOOKS_EVENT_DESTROY ? NULL : record->callback[UVH_MAIN], flags);
 }
 
 struct thread_scope {
@@ -59,7 +60,7 @@ static void tramp_thread(void *data)
 }
 
 /* The thread may run before its creator returns, so the resource comes to be first. */
-static struct uvh_record *thread_begins(uv_thread_cb entry, void *arg)
+static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void *arg)
 {
 	struct uvh_context *context = uvh_context();
 	struct uvh_space *home = context == NULL ? NULL : uvh_home(context);
@@ -67,6 +68,7 @@ static struct uvh_record *thread_begins(uv_thread_cb entry, void *arg)
 
 	if (record == NULL)
 		return NULL;
+	uvh_stack_check(context, here);
 	record->owner = NULL;
 	record->trigger = uvh_execution_id(context);
 	record->arm = 0;
@@ -96,7 +98,7 @@ static int thread_begun(struct uvh_record *record, int result)
 UVH_EXPORT int uv_thread_create(uv_thread_t *tid, uv_thread_cb entry, void *arg)
 {
 	UVH_ENTER();
-	struct uvh_record *record = pass ? NULL : thread_begins(entry, arg);
+	struct uvh_record *record = pass ? NULL : thread_begins(UVH_HERE(), entry, arg);
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_thread_create(tid, entry, arg));
@@ -107,7 +109,7 @@ UVH_EXPORT int uv_thread_create_ex(uv_thread_t *tid, const uv_thread_options_t *
 				   uv_thread_cb entry, void *arg)
 {
 	UVH_ENTER();
-	struct uvh_record *record = pass ? NULL : thread_begins(entry, arg);
+	struct uvh_record *record = pass ? NULL : thread_begins(UVH_HERE(), entry, arg);
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_thread_create_ex(tid, params, entry, arg));

@@ -20,8 +20,8 @@ UVH_EXPORT int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t 
 	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass || !uvh_submit_on(&submission, handle, req, UVHOOKS_UDPSENDWRAP, (void *) send_cb,
-				   &trigger))
+	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_UDPSENDWRAP,
+				   (void *) send_cb, &trigger))
 		return UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, send_cb));
 	result = UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, tramp_udp_send));
 	return uvh_submit_done(&submission, result, trigger);

@@ -37,7 +37,8 @@ UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb
 	int result;
 
 	if (pass || work_cb == NULL ||
-	    !uvh_submit(&submission, loop, req, UVHOOKS_WORKREQ, (void *) after_work_cb))
+	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_WORKREQ,
+			(void *) after_work_cb))
 		return UVH_CALL(real->uv_queue_work(loop, req, work_cb, after_work_cb));
 	record = submission.record;
 	record->callback[UVH_EXTRA] = (void *) work_cb;
@@ -67,7 +68,7 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 	int result;
 
 	if (pass || cb == NULL ||
-	    !uvh_submit(&submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
+	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
 		return UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, cb));
 	result = UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, tramp_random));
 	return uvh_submit_done(&submission, result, 0);

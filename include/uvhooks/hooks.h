@@ -53,20 +53,20 @@ extern "C" {
  * For loop_enter and loop_exit `async_id` is the loop's sequence 0 and `type` is UVHOOKS_NONE.
  */
 struct uvhooks_event {
-	uint32_t size;			     /* bytes that are valid */
-	uint16_t event;			     /* enum uvhooks_event_type */
-	uint16_t flags;			     /* enum uvhooks_flag, or'ed */
-	uvhooks_async_id async_id;	     /* the resource */
+	uint32_t size;                       /* bytes that are valid */
+	uint16_t event;                      /* enum uvhooks_event_type */
+	uint16_t flags;                      /* enum uvhooks_flag, or'ed */
+	uvhooks_async_id async_id;           /* the resource */
 	uvhooks_async_id trigger_async_id;   /* the resource that caused it */
 	uvhooks_async_id execution_async_id; /* whose callback runs now; 0 for destroy */
 	uvhooks_async_id other_async_id;     /* wakeup: the sender; link: the other; start and stop:
 						the execution id that armed it last; else 0 */
-	uint16_t type;			     /* enum uvhooks_type; type_change: the new one */
-	int16_t fs_type;		     /* see uvhooks_fs_name; UVHOOKS_FS_NONE elsewhere */
-	uint32_t thread_id;		     /* the kernel's id of the thread */
-	void *pointer;			     /* the uv_handle_t or uv_req_t; NULL for a thread */
-	void *loop;			     /* its uv_loop_t; NULL for a thread */
-	void *callback;			     /* the program's function that is armed or called */
+	uint16_t type;                       /* enum uvhooks_type; type_change: the new one */
+	int16_t fs_type;                     /* see uvhooks_fs_name; UVHOOKS_FS_NONE elsewhere */
+	uint32_t thread_id;                  /* the kernel's id of the thread */
+	void *pointer;                       /* the uv_handle_t or uv_req_t; NULL for a thread */
+	void *loop;                          /* its uv_loop_t; NULL for a thread */
+	void *callback;                      /* the program's function that is armed or called */
 					     /* end of ABI 1 */
 };
 
@@ -81,10 +81,10 @@ enum uvhooks_hook_flag {
 
 /* Callbacks that are NULL are never called and cost nothing. Fields are only appended. */
 struct uvhooks_callbacks {
-	size_t size;	   /* sizeof(struct uvhooks_callbacks) */
-	uint32_t flags;	   /* enum uvhooks_hook_flag, or'ed */
+	size_t size;       /* sizeof(struct uvhooks_callbacks) */
+	uint32_t flags;    /* enum uvhooks_hook_flag, or'ed */
 	uint32_t reserved; /* 0 */
-	void *loop;	   /* only events of this uv_loop_t; NULL: of all loops and threads */
+	void *loop;        /* only events of this uv_loop_t; NULL: of all loops and threads */
 	uvhooks_event_cb init;
 	uvhooks_event_cb before;
 	uvhooks_event_cb after;
@@ -150,13 +150,13 @@ UVHOOKS_API uvhooks_async_id uvhooks_trigger_async_id(void);
 /* `size` says how many bytes are valid; fields are only appended. */
 struct uvhooks_resource {
 	uint32_t size;
-	uint16_t type;	 /* enum uvhooks_type; UVHOOKS_NONE for top-level code */
+	uint16_t type;   /* enum uvhooks_type; UVHOOKS_NONE for top-level code */
 	int16_t fs_type; /* see uvhooks_fs_name */
 	uvhooks_async_id async_id;
 	uvhooks_async_id trigger_async_id;
 	uvhooks_async_id arm_async_id; /* the execution id that armed it last; for an uv_async_t,
 					  the latest sender; 0 if it never was */
-	void *pointer;		       /* NULL for top-level code and threads */
+	void *pointer;                 /* NULL for top-level code and threads */
 	void *loop;
 	void *callback; /* the program's function, if it has one */
 			/* end of ABI 1 */

@@ -178,8 +178,8 @@ static struct output *renew(struct output *old)
 		close(fresh->fd);
 		return is_usable(old) ? old : NULL;
 	}
-	/* In the child of a fork: the parent's file. */
-	if (old != NULL && is_same(old))
+	/* In the child of a fork: the parent's file, unless the number has become that of ours. */
+	if (old != NULL && old->process != fresh->process && old->fd != fresh->fd && is_same(old))
 		close(old->fd);
 	return fresh;
 }
