@@ -16,6 +16,14 @@
 #define UVH_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UVH_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/*
+ * lock.c: the one lock of all slow paths (making room, registering a loop, enabling a hook). It is
+ * recursive, since one slow path needs another; nothing outside the shim is called under it; and
+ * fork holds it, so that a child finds everything whole. No event of a running loop takes it.
+ */
+void uvh_lock(void);
+void uvh_unlock(void);
+
 /* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */
 void *uvh_map(size_t bytes);
 

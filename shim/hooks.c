@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The public hook API. */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "context.h"
@@ -9,7 +8,6 @@
 
 const char *uvh_hook_owner = "";
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct uvh_hook_set *all_sets;
 
 const char *uvhooks_version(void)
@@ -71,7 +69,7 @@ static int change(struct uvhooks_hook *hook, bool enable)
 
 	if (hook == NULL)
 		return -EINVAL;
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	for (size_t i = 0; uvh_hook_set != NULL && i < uvh_hook_set->count; i++) {
 		if (uvh_hook_set->hooks[i] == hook)
 			enabled = true;
@@ -89,7 +87,7 @@ static int change(struct uvhooks_hook *hook, bool enable)
 		if (result == 0)
 			__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 	return result;
 }
 

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,24 +20,9 @@ enum gate {
 
 uint8_t uvh_gate = GATE_UNREADY;
 
-enum stage { STAGE_NONE, STAGE_RUNNING, STAGE_DONE };
-
-/* Fork takes every lock of the shim, in this one place and order. */
-static void lock_all(void)
-{
-	uvh_space_lock(true);
-	uvh_registry_lock(true);
-}
-
-static void unlock_all(void)
-{
-	uvh_registry_lock(false);
-	uvh_space_lock(false);
-}
-
 static void in_child(void)
 {
-	unlock_all();
+	uvh_unlock();
 	uvh_context_forked();
 }
 
@@ -49,10 +33,9 @@ static bool is_main_thread(void)
 
 static bool prepare(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool prepared, usable;
 
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	if (!prepared) {
 		struct uvh_context *context;
 
@@ -64,9 +47,9 @@ static bool prepare(void)
 		usable = context != NULL && uvh_spaces_init(context);
 		if (usable && !is_main_thread())
 			context->home = NULL;
-		pthread_atfork(lock_all, unlock_all, in_child);
+		pthread_atfork(uvh_lock, uvh_unlock, in_child);
 	}
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 	return usable;
 }
 
@@ -90,7 +73,18 @@ static void describe_libuv(const struct uvh_libuv *libuv)
 		    libuv->functions, rule_text(libuv->rule));
 }
 
-void uvh_look_for_libuv(void)
+/*
+ * What is known of callers' addresses, one word each, so that threads cannot see halves. A call
+ * site stays bound to the libuv that it is bound to.
+ */
+#define SITES 256
+
+static uint64_t *site_of(uint64_t sites[SITES], uintptr_t caller)
+{
+	return &sites[(caller ^ caller >> 8) % SITES];
+}
+
+static void scan_for_libuv(void)
 {
 	size_t before = uvh_libuv_count;
 	bool ask;
@@ -106,50 +100,51 @@ void uvh_look_for_libuv(void)
 		describe_libuv(&uvh_libuvs[i]);
 }
 
+void uvh_look_for_libuv(uintptr_t caller)
+{
+	static uint64_t looked[SITES];
+	uint64_t *site = site_of(looked, caller);
+
+	if (__atomic_load_n(site, __ATOMIC_RELAXED) == caller)
+		return;
+	scan_for_libuv();
+	__atomic_store_n(site, caller, __ATOMIC_RELAXED);
+}
+
 /* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
 static void become_ready(void)
 {
-	static int stage = STAGE_NONE;
-	static long runner;
-	long me = syscall(SYS_gettid);
-	int expected = STAGE_NONE;
+	static bool begun;
 
 	if (!prepare())
 		return;
-	uvh_look_for_libuv();
+	scan_for_libuv();
 	if (uvh_libuv_count == 0)
 		return;
-	if (__atomic_compare_exchange_n(&stage, &expected, STAGE_RUNNING, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&runner, me, __ATOMIC_RELEASE);
-		uvh_tls.quiet++;
-		uvh_plugins_load(uvh_options.plugins);
-		uvh_tls.quiet--;
-		__atomic_store_n(&stage, STAGE_DONE, __ATOMIC_RELEASE);
-		__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
+	/*
+	 * A plugin that calls libuv while it starts comes back here, and so may another thread:
+	 * both go on. To wait could be a deadlock, since either may hold the loader's lock.
+	 */
+	if (__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL))
 		return;
-	}
-	/* A plugin that calls libuv while it starts comes back here; other threads wait for it. */
-	while (expected == STAGE_RUNNING && __atomic_load_n(&runner, __ATOMIC_ACQUIRE) != me &&
-	       __atomic_load_n(&stage, __ATOMIC_ACQUIRE) != STAGE_DONE)
-		sched_yield();
+	uvh_tls.quiet++;
+	uvh_plugins_load(uvh_options.plugins);
+	uvh_tls.quiet--;
+	__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
 }
-
-/* Whom a caller's address stands for, so that several libuvs cost a look-up and no search. */
-#define CALLER_CACHE 256
 
 static struct uvh_libuv *libuv_of(uintptr_t caller)
 {
-	static uint64_t cache[CALLER_CACHE];
-	uint64_t *entry = &cache[(caller ^ caller >> 8) % CALLER_CACHE];
-	uint64_t known = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	static uint64_t known_sites[SITES];
+	uint64_t *site = site_of(known_sites, caller);
+	uint64_t known = __atomic_load_n(site, __ATOMIC_RELAXED);
 	struct uvh_libuv *libuv;
 
-	/* One word, so that threads cannot see halves: the address and the index of the libuv. */
+	/* The address, and the index of its libuv. */
 	if (known >> 8 == caller)
 		return &uvh_libuvs[known & 0xff];
 	libuv = uvh_libuv_of_caller(caller);
-	__atomic_store_n(entry, (uint64_t) caller << 8 | (uint64_t) (libuv - uvh_libuvs),
+	__atomic_store_n(site, (uint64_t) caller << 8 | (uint64_t) (libuv - uvh_libuvs),
 			 __ATOMIC_RELAXED);
 	return libuv;
 }

@@ -19,8 +19,11 @@ extern uint8_t uvh_gate;
  */
 bool uvh_pass(uintptr_t caller, const struct uvh_real **real);
 
-/* A loop is about to be made: has a libuv come into the process since the last look? */
-void uvh_look_for_libuv(void);
+/*
+ * A loop is about to be made, from `caller`: has a libuv come into the process that this call may
+ * be for? A look per call site is enough.
+ */
+void uvh_look_for_libuv(uintptr_t caller);
 
 #pragma GCC visibility pop
 

@@ -5,7 +5,6 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "libuv.h"
@@ -148,18 +147,10 @@ static void adopt(const struct uvh_object *object)
 {
 	struct uvh_libuv *libuv = &uvh_libuvs[uvh_libuv_count];
 
-	/*
-	 * A plugin host may close and reopen its modules; our table points into this one. Where
-	 * the loader will not keep it, the process would crash on the next call after a dlclose
-	 * anyway, since pool threads run its code.
-	 */
 	libuv->object = *object;
-	if (object->path[0] != '\0') {
-		libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
-		if (libuv->object.path == NULL)
-			libuv->object.path = "";
-		dlopen(object->path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-	}
+	libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
+	if (libuv->object.path == NULL)
+		libuv->object.path = "";
 	if (!is_only_libuv(object)) {
 		libuv->rule = UVH_RULE_DEPTH;
 	} else if (uvh_object_rebind(object, uvh_is_intercepted)) {
@@ -172,33 +163,44 @@ static void adopt(const struct uvh_object *object)
 	__atomic_store_n(&uvh_libuv_count, uvh_libuv_count + 1, __ATOMIC_RELEASE);
 }
 
+/*
+ * A plugin host may close and reopen its modules, and our table points into this one: from now on
+ * it stays. Outside the lock, since dlopen takes the loader's.
+ */
+static void pin(const struct uvh_libuv *libuv)
+{
+	if (libuv->object.path[0] != '\0')
+		dlopen(libuv->object.path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 bool uvh_libuv_scan(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static unsigned long long seen_adds;
 	static struct scan scan;
 	unsigned long long adds = 0;
-	bool added = false;
+	size_t first = UVH_LIBUV_MAX;
 	int saved_errno = errno;
 
 	dl_iterate_phdr(read_adds, &adds);
 	if (adds == __atomic_load_n(&seen_adds, __ATOMIC_ACQUIRE))
 		return false;
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	if (adds != seen_adds) {
+		first = uvh_libuv_count;
 		memset(&scan, 0, sizeof(scan));
 		dl_iterate_phdr(look_at_object, &scan);
 		for (size_t i = 0; i < scan.count; i++)
 			adopt(&scan.found[i]);
 		if (scan.other)
 			uvh_count(UVH_COUNT_other_libuvs);
-		added = scan.count > 0;
-		/* Pinning does not add objects, so this is still the count of what was seen. */
+		/* Pinning adds no objects, so this stays the count of what was seen. */
 		__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
+	for (size_t i = first; i < uvh_libuv_count; i++)
+		pin(&uvh_libuvs[i]);
 	errno = saved_errno;
-	return added;
+	return first < uvh_libuv_count;
 }
 
 static bool needs(const struct uvh_object *caller, const struct uvh_object *libuv)

@@ -4,7 +4,6 @@
  * and may be where a signal handler was when it called uv_async_send.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -24,7 +23,6 @@ void *uvh_map(size_t bytes)
 
 void *uvh_keep(size_t bytes)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static char *page;
 	static size_t left;
 	void *piece = NULL;
@@ -32,7 +30,7 @@ void *uvh_keep(size_t bytes)
 	bytes = (bytes + 15) & ~(size_t) 15;
 	if (bytes > KEEP_BYTES)
 		return uvh_map(bytes);
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	if (bytes > left) {
 		page = uvh_map(KEEP_BYTES);
 		left = page == NULL ? 0 : KEEP_BYTES;
@@ -42,7 +40,7 @@ void *uvh_keep(size_t bytes)
 		page += bytes;
 		left -= bytes;
 	}
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 	return piece;
 }
 

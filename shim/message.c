@@ -11,7 +11,7 @@
 void uvh_message(const char *format, ...)
 {
 	int saved_errno = errno;
-	char line[512];
+	char line[400];
 	size_t length = 0;
 	va_list list;
 	int wrote;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <pthread.h>
-
 #include "registry.h"
 #include "memcheck.h"
 
@@ -11,10 +9,9 @@ bool uvh_on_valgrind;
 #define SEGMENT_RECORDS (1u << UVH_SEGMENT_BITS)
 
 /*
- * The pool: runs that came back, and indexes that were never given out. Its lock is taken once per
- * batch, so never for each event; fork takes it too (see init.c).
+ * The pool: runs that came back, and indexes that were never given out. The lock is taken once per
+ * batch, so never for each event.
  */
-static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t pool_free;
 static uint32_t pool_fresh = 1; /* index 0 means none */
 
@@ -64,7 +61,7 @@ bool uvh_records_refill(struct uvh_records *records)
 	bool refilled = true;
 	uint32_t batch;
 
-	pthread_mutex_lock(&pool_lock);
+	uvh_lock();
 	if (pool_free != 0) {
 		uint32_t last = records->free = pool_free;
 
@@ -80,7 +77,7 @@ bool uvh_records_refill(struct uvh_records *records)
 	} else {
 		refilled = false;
 	}
-	pthread_mutex_unlock(&pool_lock);
+	uvh_unlock();
 	if (!refilled)
 		uvh_count(UVH_COUNT_records_exhausted);
 	return refilled;
@@ -102,24 +99,23 @@ void uvh_records_return(struct uvh_records *records)
 		return;
 	while (uvh_record_at(last)->next != 0)
 		last = uvh_record_at(last)->next;
-	pthread_mutex_lock(&pool_lock);
+	uvh_lock();
 	uvh_record_at(last)->next = pool_free;
 	pool_free = records->free;
-	pthread_mutex_unlock(&pool_lock);
+	uvh_unlock();
 	*records = (struct uvh_records){0};
 }
 
 /* A run of its own, so that a record for a thread costs no batch. */
-static pthread_mutex_t pooled_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct uvh_records pooled;
 
 struct uvh_record *uvh_pooled_take(void)
 {
 	struct uvh_record *record;
 
-	pthread_mutex_lock(&pooled_lock);
+	uvh_lock();
 	record = uvh_records_take(&pooled);
-	pthread_mutex_unlock(&pooled_lock);
+	uvh_unlock();
 	if (record != NULL)
 		record->flags = UVH_RECORD_POOLED;
 	return record;
@@ -127,18 +123,7 @@ struct uvh_record *uvh_pooled_take(void)
 
 void uvh_pooled_give(struct uvh_record *record)
 {
-	pthread_mutex_lock(&pooled_lock);
+	uvh_lock();
 	uvh_records_give(&pooled, record);
-	pthread_mutex_unlock(&pooled_lock);
-}
-
-void uvh_registry_lock(bool lock)
-{
-	if (lock) {
-		pthread_mutex_lock(&pooled_lock);
-		pthread_mutex_lock(&pool_lock);
-	} else {
-		pthread_mutex_unlock(&pool_lock);
-		pthread_mutex_unlock(&pooled_lock);
-	}
+	uvh_unlock();
 }

@@ -173,9 +173,6 @@ static inline void uvh_records_give(struct uvh_records *records, struct uvh_reco
 	records->free = record->index;
 }
 
-/* For fork: nobody may hold a lock of the registry while the process is copied. */
-void uvh_registry_lock(bool lock);
-
 #pragma GCC visibility pop
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <pthread.h>
 #include <string.h>
 
 #include "context.h"
@@ -26,7 +25,6 @@ struct table {
 
 #define GONE ((uv_loop_t *) 1)
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct table *table;
 static uint32_t fresh_number;
 static bool first_loop_made;
@@ -228,12 +226,12 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 	entry = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop);
 	space = entry == NULL ? NULL : __atomic_load_n(&entry->space, __ATOMIC_ACQUIRE);
 	if (entry == NULL || (space == NULL && entry->traced)) {
-		pthread_mutex_lock(&lock);
+		uvh_lock();
 		entry = find(table, loop);
 		if (entry == NULL) /* initialised before the shim could see it */
 			entry = add(loop, 0, true);
 		space = entry == NULL ? NULL : settle(context, entry);
-		pthread_mutex_unlock(&lock);
+		uvh_unlock();
 	}
 	context->cached_loop = loop;
 	context->cached_space = space;
@@ -244,20 +242,20 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced)
 {
 	uvh_loop_end(context, loop);
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	add(loop, libuv, traced);
 	__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 }
 
 void uvh_default_loop_seen(uv_loop_t *loop, uint8_t libuv)
 {
 	if (find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop) != NULL)
 		return;
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	if (find(table, loop) == NULL)
 		add(loop, libuv, true);
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 }
 
 /* uv_loop_close lets nothing live in a loop but what a failing uv_spawn left behind. */
@@ -277,14 +275,14 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 	struct uvh_space *space = NULL;
 	struct entry *entry;
 
-	pthread_mutex_lock(&lock);
+	uvh_lock();
 	entry = find(table, loop);
 	if (entry != NULL) {
 		space = entry->space;
 		__atomic_store_n(&entry->loop, GONE, __ATOMIC_RELEASE);
 		__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&lock);
+	uvh_unlock();
 	if (space == NULL)
 		return;
 	if (space->user != context)
@@ -298,12 +296,4 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 		uvh_space_release(space);
 	else
 		space->closing = true;
-}
-
-void uvh_space_lock(bool take)
-{
-	if (take)
-		pthread_mutex_lock(&lock);
-	else
-		pthread_mutex_unlock(&lock);
 }

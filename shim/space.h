@@ -103,8 +103,6 @@ static inline void uvh_record_give(struct uvh_record *record)
 		uvh_space_release(space);
 }
 
-void uvh_space_lock(bool lock);
-
 #pragma GCC visibility pop
 
 #endif

@@ -169,7 +169,7 @@ static inline void uvh_restore_in_libuv(const uint8_t *in_libuv)
 }
 
 #define UVH_PROGRAM_CODE()                                                                         \
-	const uint8_t uvh_was_in_libuv __attribute__((cleanup(uvh_restore_in_libuv))) =            \
+	const uint8_t uvh_was_in_libuv __attribute__((cleanup(uvh_restore_in_libuv), unused)) =    \
 	    uvh_tls.in_libuv;                                                                      \
 	uvh_tls.in_libuv = 0
 

@@ -32,7 +32,7 @@ static void loop_closed(uv_loop_t *loop)
 
 UVH_EXPORT uv_loop_t *uv_default_loop(void)
 {
-	uvh_look_for_libuv();
+	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
 
 	UVH_ENTER();
 	uv_loop_t *loop = UVH_CALL(real->uv_default_loop());
@@ -44,7 +44,7 @@ UVH_EXPORT uv_loop_t *uv_default_loop(void)
 
 UVH_EXPORT uv_loop_t *uv_loop_new(void)
 {
-	uvh_look_for_libuv();
+	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
 
 	UVH_ENTER();
 	uv_loop_t *loop = UVH_CALL(real->uv_loop_new());
@@ -56,7 +56,7 @@ UVH_EXPORT uv_loop_t *uv_loop_new(void)
 
 UVH_EXPORT int uv_loop_init(uv_loop_t *loop)
 {
-	uvh_look_for_libuv();
+	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
 
 	UVH_ENTER();
 	int result = UVH_CALL(real->uv_loop_init(loop));

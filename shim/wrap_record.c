@@ -31,11 +31,11 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 
 	if (old != NULL)
 		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
-	if (space == NULL)
+	record = space == NULL ? NULL : uvh_space_take(space, context);
+	if (record == NULL) {
+		*tag = 0; /* no longer garbage, whoever reads it next */
 		return NULL;
-	record = uvh_space_take(space, context);
-	if (record == NULL)
-		return NULL;
+	}
 	record->owner = handle;
 	record->trigger = uvh_execution_id(context);
 	record->arm = 0;

@@ -78,7 +78,7 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 UVH_EXPORT int uv_cancel(uv_req_t *req)
 {
 	UVH_ENTER();
-	struct uvh_record *record = uvh_record_of_request(req);
+	struct uvh_record *record = uvh_record_of_fresh(uvh_request_tag(req), req);
 	int result = UVH_CALL(real->uv_cancel(req));
 
 	(void) pass;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "ground.h"
+
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void uvh_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void uvh_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
