@@ -11,6 +11,7 @@ __thread struct uvh_tls uvh_tls;
 
 static struct uvh_context *contexts; /* all ever made */
 static pthread_key_t thread_end;
+static bool thread_end_made;
 
 static uint32_t kernel_thread_id(void)
 {
@@ -62,7 +63,8 @@ struct uvh_context *uvh_context_make(void)
 	}
 	context->thread_id = kernel_thread_id();
 	uvh_tls.context = context;
-	pthread_setspecific(thread_end, context);
+	if (thread_end_made)
+		pthread_setspecific(thread_end, context);
 	errno = saved_errno;
 	return context;
 }
@@ -83,7 +85,7 @@ static void give_back(void *data)
 
 void uvh_context_init(void)
 {
-	pthread_key_create(&thread_end, give_back);
+	thread_end_made = pthread_key_create(&thread_end, give_back) == 0;
 }
 
 void uvh_context_forked(void)
@@ -238,6 +240,9 @@ void uvh_leave(struct uvh_scope *scope)
 
 void uvh_unwind_all(struct uvh_context *context, unsigned int flags)
 {
+	for (uint32_t index = context->destroy_first; index != 0;
+	     index = uvh_record_at(index)->next)
+		uvh_record_at(index)->destroy_flags |= flags & UVHOOKS_FLAG_AT_EXIT;
 	while (context->depth > 0)
 		pop(context, flags);
 	uvh_drain(context);

@@ -58,6 +58,7 @@ struct uvh_options {
 	bool verbose;
 	bool flush_at_exit;
 	bool longjmp;
+	bool rebind;
 	bool strict;
 	bool secure;   /* AT_SECURE: not from the environment */
 	long launched; /* the pid that `uvhooks run` gave to the program, or 0 */

@@ -153,6 +153,8 @@ static void adopt(const struct uvh_object *object)
 		libuv->object.path = "";
 	if (!is_only_libuv(object)) {
 		libuv->rule = UVH_RULE_DEPTH;
+	} else if (!uvh_options.rebind) {
+		libuv->rule = UVH_RULE_CALLER;
 	} else if (uvh_object_rebind(object, uvh_is_intercepted)) {
 		libuv->rule = UVH_RULE_UNBOUND;
 	} else {

@@ -7,7 +7,7 @@
 
 #include "ground.h"
 
-struct uvh_options uvh_options = {.follow = true, .longjmp = true};
+struct uvh_options uvh_options = {.follow = true, .longjmp = true, .rebind = true};
 
 enum form { TEXT, SWITCH, NUMBER };
 
@@ -26,6 +26,8 @@ static const struct {
     {"UVHOOKS_FLUSH_AT_EXIT", SWITCH, &uvh_options.flush_at_exit},
     /* 0: never conclude from a stack address that a callback was left by longjmp. */
     {"UVHOOKS_LONGJMP", SWITCH, &uvh_options.longjmp},
+    /* 0: leave libuv's GOT alone, and tell its own calls by their caller. */
+    {"UVHOOKS_REBIND", SWITCH, &uvh_options.rebind},
     /* 1: abort where an invariant of the shim is broken; for its own tests. */
     {"UVHOOKS_STRICT", SWITCH, &uvh_options.strict},
     /* Set by `uvhooks run`: the pid of the program that it became. */
