@@ -190,7 +190,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 		context->callbacks--;
 		if (ends)
 			uvh_end(context, record, 0);
-		else if (UVH_UNLIKELY(context->destroy_first != 0))
+		if (UVH_UNLIKELY(context->destroy_first != 0))
 			uvh_drain(context);
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * The log plugin: one line per event.
  *
- *	file=PATH          append to PATH; %p stands for the process id, %% for %. Default: stderr
+ *	file=PATH          append to PATH, which is relative to the folder where each process starts;
+ *	                   %p stands for the process id, %% for %. Default: stderr
  *	format=text|json   for people (the default), or one JSON object a line
  *	events=LIST        only these events: init,before,... or node (Node's five) or all
  *	types=LIST         only resources of these types: TIMERWRAP,uv_fs_t,...
