@@ -23,6 +23,7 @@
  */
 void uvh_lock(void);
 void uvh_unlock(void);
+void uvh_lock_forked(void);
 
 /* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */
 void *uvh_map(size_t bytes);

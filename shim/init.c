@@ -22,7 +22,7 @@ uint8_t uvh_gate = GATE_UNREADY;
 
 static void in_child(void)
 {
-	uvh_unlock();
+	uvh_lock_forked();
 	uvh_context_forked();
 }
 

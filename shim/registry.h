@@ -83,7 +83,11 @@ static inline struct uvh_record *uvh_record_of_tag(uint64_t tag, const void *own
 	if (index >= __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE))
 		return NULL;
 	record = uvh_record_at(index);
-	return record->owner == owner && record->generation == tag >> 32 ? record : NULL;
+	/* Relaxed: uv_async_send looks from other threads, and only at what outlasts the call. */
+	return __atomic_load_n(&record->owner, __ATOMIC_RELAXED) == owner &&
+		       __atomic_load_n(&record->generation, __ATOMIC_RELAXED) == tag >> 32
+		   ? record
+		   : NULL;
 }
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a reserved word holds a whole tag");
@@ -151,18 +155,29 @@ static inline struct uvh_record *uvh_records_take(struct uvh_records *records)
 	return record;
 }
 
+static inline void uvh_record_own(struct uvh_record *record, void *owner)
+{
+	__atomic_store_n(&record->owner, owner, __ATOMIC_RELAXED);
+}
+
+/* No read-modify-write: only the thread that uses the loop changes it. */
+static inline void uvh_record_void_tag(struct uvh_record *record)
+{
+	__atomic_store_n(&record->generation, record->generation + 1, __ATOMIC_RELAXED);
+}
+
 /* The struct is the program's again, to free or to use anew: the tag in it is void. */
 static inline void uvh_record_end(struct uvh_record *record)
 {
-	record->generation++;
+	uvh_record_void_tag(record);
 	record->flags |= UVH_RECORD_ENDED;
 }
 
 static inline void uvh_record_clear(struct uvh_record *record)
 {
-	record->owner = NULL;
+	uvh_record_own(record, NULL);
 	__atomic_store_n(&record->id, 0, __ATOMIC_RELAXED);
-	record->generation++;
+	uvh_record_void_tag(record);
 	record->flags = 0;
 }
 

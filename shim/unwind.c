@@ -145,8 +145,11 @@ int __gcc_personality_v0(int version, int actions, uint64_t class, void *excepti
 	return INSTALL_CONTEXT;
 }
 
-/* A landing pad ends with this: the unwinding that brought us there goes on. */
-void _Unwind_Resume(void *exception)
+/*
+ * A landing pad ends with this: the unwinding that brought us there goes on. It must have no
+ * cleanup itself, and a sanitizer would give it one.
+ */
+__attribute__((no_sanitize("thread", "address", "undefined"))) void _Unwind_Resume(void *exception)
 {
 	uvh_tls.unwind_resume(exception);
 	__builtin_unreachable();

@@ -36,7 +36,7 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 		*tag = 0; /* no longer garbage, whoever reads it next */
 		return NULL;
 	}
-	record->owner = handle;
+	uvh_record_own(record, handle);
 	record->trigger = uvh_execution_id(context);
 	record->arm = 0;
 	record->callback[UVH_MAIN] = callback;
@@ -72,7 +72,7 @@ static bool prepare(struct uvh_submission *submission, struct uvh_context *conte
 	submission->old_tag = *tag;
 	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
 		return false;
-	record->owner = request;
+	uvh_record_own(record, request);
 	record->arm = 0;
 	record->callback[UVH_MAIN] = callback;
 	record->callback[UVH_EXTRA] = NULL;

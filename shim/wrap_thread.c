@@ -69,7 +69,6 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	if (record == NULL)
 		return NULL;
 	uvh_stack_check(context, here);
-	record->owner = NULL;
 	record->trigger = uvh_execution_id(context);
 	record->arm = 0;
 	record->callback[UVH_MAIN] = (void *) entry;

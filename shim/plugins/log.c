@@ -2,11 +2,11 @@
 /*
  * The log plugin: one line per event.
  *
- *	file=PATH          append to PATH, which is relative to the folder where each process starts;
- *	                   %p stands for the process id, %% for %. Default: stderr
- *	format=text|json   for people (the default), or one JSON object a line
- *	events=LIST        only these events: init,before,... or node (Node's five) or all
- *	types=LIST         only resources of these types: TIMERWRAP,uv_fs_t,...
+ * - file=PATH: append to PATH, which is relative to the folder that each process starts in; %p
+ *   stands for the process id, %% for %. Default: stderr.
+ * - format=text|json: for people (the default), or one JSON object a line.
+ * - events=LIST: only these events: init,before,... or node (Node's five) or all (the default).
+ * - types=LIST: only resources of these types, by either name: TIMERWRAP,uv_fs_t,...
  *
  * The items of a list are parted by ',' or '+'.
  */

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 /* A power of two; programs have tens to hundreds of callbacks. */
-#define SLOTS	    1024
-#define PROBES	    16
+#define SLOTS       1024
+#define PROBES      16
 #define ARENA_BYTES (64 * 1024)
 
 /*
@@ -40,7 +40,7 @@ static char program_name[NAME_MAX + 1];
 
 /* A loaded ELF object. */
 struct object {
-	uintptr_t bias;	 /* what to add to a symbol's value */
+	uintptr_t bias;  /* what to add to a symbol's value */
 	uintptr_t start; /* where its ELF header is mapped, as a rule */
 	const char *path;
 	const char *name;
