@@ -17,6 +17,7 @@ void uvh_unlock(void)
 
 void uvh_lock_forked(void)
 {
-	/* It belongs to the thread id of the parent: the child cannot unlock it, only make it anew. */
+	/* It belongs to the thread id of the parent: the child cannot unlock it, only make it anew.
+	 */
 	lock = (pthread_mutex_t) PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }

@@ -89,6 +89,13 @@ static inline void uvh_armed(struct uvh_record *record)
 		uvh_handle_event(record, UVHOOKS_EVENT_START, record->callback[UVH_MAIN]);
 }
 
+/* Asked before a stop, and only where someone wants to hear of it. */
+static inline bool uvh_was_active(const struct uvh_real *real, const struct uvh_record *record,
+				  const void *handle)
+{
+	return record != NULL && uvh_hooks_on() && real->uv_is_active(handle);
+}
+
 /* A handle was disarmed, if it was armed. */
 static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 {

@@ -20,6 +20,26 @@ static struct uvh_context *checked_context(uintptr_t here)
 	return context;
 }
 
+/* A record of the space for a struct, whose tag now leads to it; no id yet. */
+static struct uvh_record *take_record(struct uvh_context *context, struct uvh_space *space,
+				      uint64_t *tag, void *owner, enum uvhooks_type type,
+				      void *callback)
+{
+	struct uvh_record *record = space == NULL ? NULL : uvh_space_take(space, context);
+
+	if (record == NULL)
+		return NULL;
+	uvh_record_own(record, owner);
+	record->arm = 0;
+	record->callback[UVH_MAIN] = callback;
+	record->callback[UVH_EXTRA] = NULL;
+	record->callback[UVH_CLOSE] = NULL;
+	record->type = (uint8_t) type;
+	record->fs_type = UVHOOKS_FS_NONE;
+	*tag = uvh_record_tag(record);
+	return record;
+}
+
 struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
 				   enum uvhooks_type type, void *callback, unsigned int flags)
 {
@@ -31,21 +51,13 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 
 	if (old != NULL)
 		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
-	record = space == NULL ? NULL : uvh_space_take(space, context);
+	record = take_record(context, space, tag, handle, type, callback);
 	if (record == NULL) {
 		*tag = 0; /* no longer garbage, whoever reads it next */
 		return NULL;
 	}
-	uvh_record_own(record, handle);
 	record->trigger = uvh_execution_id(context);
-	record->arm = 0;
-	record->callback[UVH_MAIN] = callback;
-	record->callback[UVH_EXTRA] = NULL;
-	record->callback[UVH_CLOSE] = NULL;
-	record->type = (uint8_t) type;
-	record->fs_type = UVHOOKS_FS_NONE;
 	__atomic_store_n(&record->id, uvh_space_next_id(space), __ATOMIC_RELEASE);
-	*tag = uvh_record_tag(record);
 	emit_init(context, record, flags);
 	return record;
 }
@@ -63,25 +75,13 @@ static bool prepare(struct uvh_submission *submission, struct uvh_context *conte
 		    struct uvh_space *space, void *request, enum uvhooks_type type, void *callback)
 {
 	uint64_t *tag = uvh_request_tag(request);
-	struct uvh_record *record;
 
-	submission->record = NULL;
 	submission->context = context;
 	submission->tag = tag;
 	submission->old = uvh_record_of_fresh(tag, request);
 	submission->old_tag = *tag;
-	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
-		return false;
-	uvh_record_own(record, request);
-	record->arm = 0;
-	record->callback[UVH_MAIN] = callback;
-	record->callback[UVH_EXTRA] = NULL;
-	record->callback[UVH_CLOSE] = NULL;
-	record->type = (uint8_t) type;
-	record->fs_type = UVHOOKS_FS_NONE;
-	*tag = uvh_record_tag(record);
-	submission->record = record;
-	return true;
+	submission->record = take_record(context, space, tag, request, type, callback);
+	return submission->record != NULL;
 }
 
 bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,

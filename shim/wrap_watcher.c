@@ -238,7 +238,7 @@ UVH_EXPORT int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb)
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_poll_start(handle, events, cb));
-	was_active = uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	was_active = uvh_was_active(real, record, handle);
 	result = UVH_CALL(real->uv_poll_start(handle, events, UVH_SWAP(cb, tramp_poll)));
 	if (result != 0)
 		return result;
