@@ -45,8 +45,7 @@ UVH_EXPORT int uv_timer_stop(uv_timer_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_timer_stop(handle));
 
 	if (record != NULL)
@@ -87,8 +86,7 @@ UVH_EXPORT int uv_idle_stop(uv_idle_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_idle_stop(handle));
 
 	if (record != NULL)
@@ -128,8 +126,7 @@ UVH_EXPORT int uv_prepare_stop(uv_prepare_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_prepare_stop(handle));
 
 	if (record != NULL)
@@ -169,8 +166,7 @@ UVH_EXPORT int uv_check_stop(uv_check_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_check_stop(handle));
 
 	if (record != NULL)
@@ -255,8 +251,7 @@ UVH_EXPORT int uv_poll_stop(uv_poll_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_poll_stop(handle));
 
 	if (record != NULL)
@@ -311,8 +306,7 @@ UVH_EXPORT int uv_signal_stop(uv_signal_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_signal_stop(handle));
 
 	if (record != NULL)
@@ -352,8 +346,7 @@ UVH_EXPORT int uv_fs_event_stop(uv_fs_event_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_fs_event_stop(handle));
 
 	if (record != NULL)
@@ -397,8 +390,7 @@ UVH_EXPORT int uv_fs_poll_stop(uv_fs_poll_t *handle)
 {
 	UVH_ENTER();
 	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(handle);
-	bool was_active =
-	    record != NULL && uvh_hooks_on() && real->uv_is_active((const uv_handle_t *) handle);
+	bool was_active = uvh_was_active(real, record, handle);
 	int result = UVH_CALL(real->uv_fs_poll_stop(handle));
 
 	if (record != NULL)
