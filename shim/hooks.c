@@ -101,6 +101,20 @@ int uvhooks_hook_disable(struct uvhooks_hook *hook)
 	return change(hook, false);
 }
 
+void uvh_hooks_disable_of(const char *owner)
+{
+	struct uvhooks_hook *hook;
+
+	do {
+		const struct uvh_hook_set *set = __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
+
+		hook = NULL;
+		for (size_t i = 0; set != NULL && hook == NULL && i < set->count; i++)
+			if (set->hooks[i]->owner == owner)
+				hook = set->hooks[i];
+	} while (hook != NULL && uvhooks_hook_disable(hook) == 0);
+}
+
 void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)
 {
 	uvh_count(UVH_COUNT_hooks_thrown);

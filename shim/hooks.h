@@ -19,6 +19,10 @@ struct uvhooks_hook {
 /* An exception left a callback of this hook: say whose it is, and never call it again. */
 void uvh_hook_threw(struct uvhooks_hook *hook, void *exception);
 
+/* A plugin has failed to start: what it had enabled is disabled. `owner` is compared as a pointer.
+ */
+void uvh_hooks_disable_of(const char *owner);
+
 /* The plugin whose init runs now, for the hooks that it makes. */
 extern const char *uvh_hook_owner;
 

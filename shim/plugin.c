@@ -184,13 +184,16 @@ static bool run_plugin(const struct request *request, const char *folders, bool 
 	    .error_bytes = sizeof(reason),
 	};
 	struct start start = {plugin, &args, 0};
+	const char *owner;
 	void *exception;
 
 	if (plugin == NULL)
 		return false;
-	uvh_hook_owner = plugin->name == NULL ? request->name : plugin->name;
+	owner = uvh_hook_owner = plugin->name == NULL ? request->name : plugin->name;
 	exception = uvh_guarded_call(start_plugin, NULL, &start);
 	uvh_hook_owner = "";
+	if (exception != NULL || start.result != 0)
+		uvh_hooks_disable_of(owner);
 	if (exception != NULL) {
 		uvh_exception_drop(exception);
 		snprintf(error, error_bytes, "plugin '%s': an exception left its init",
