@@ -23,7 +23,7 @@
 
 #define ALL_EVENTS  ((1u << UVHOOKS_EVENT_MAX) - 1)
 #define NODE_EVENTS ((1u << (UVHOOKS_EVENT_PROMISE_RESOLVE + 1)) - 1)
-#define ALL_TYPES   ((UINT64_C(1) << UVHOOKS_TYPE_MAX) - 1)
+#define ALL_TYPES   UINT64_MAX
 
 _Static_assert(UVHOOKS_TYPE_MAX < 64, "types fit into a mask");
 _Static_assert(UVHOOKS_EVENT_MAX < 32, "events fit into a mask");

@@ -13,7 +13,6 @@
  */
 #include "log_file.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -283,19 +282,6 @@ static void watch_forks(void)
 	atomic_store(settled, 1);
 }
 
-/*
- * A process that will never have an event (a shell between two programs, say) leaves no file
- * behind. One that has a libuv opens it now: later it may have given up the right to.
- */
-static bool has_libuv(void)
-{
-	void *libuv = dlopen("libuv.so.1", RTLD_LAZY | RTLD_NOLOAD);
-
-	if (libuv != NULL)
-		dlclose(libuv);
-	return libuv != NULL;
-}
-
 int log_file_start(struct uvhooks_plugin_args *args, const char *path, log_lost_line line)
 {
 	struct output *output = &first_stderr;
@@ -312,8 +298,9 @@ int log_file_start(struct uvhooks_plugin_args *args, const char *path, log_lost_
 						    strerror(errno));
 		memcpy(file, path, strnlen(path, sizeof(file) - 1));
 		per_process = log_path_per_process(path);
-		output = has_libuv() ? open_output() : NULL;
-		if (output == NULL && has_libuv())
+		/* Now: later the program may have given up the right to. */
+		output = open_output();
+		if (output == NULL)
 			return uvhooks_plugin_error(args, "file=%s: %s", path,
 						    strerror(atomic_load(&lost_reason)));
 	}

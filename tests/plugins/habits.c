@@ -39,7 +39,7 @@
 		}                                                                                  \
 	} while (0)
 
-#define THREADS	       8
+#define THREADS        8
 #define THREAD_TIMERS  200
 #define DEAF_TIMERS    2000
 #define SMALL_STACK    (32 * 1024)
