@@ -195,14 +195,21 @@ static void pop(struct uvh_context *context, unsigned int flags)
 	}
 }
 
+/* Takes off what a longjmp left. */
+static void pop_left(struct uvh_context *context)
+{
+	if (context->frames[context->depth - 1].record != NULL)
+		uvh_count(UVH_COUNT_unwound_by_longjmp);
+	pop(context, UVHOOKS_FLAG_UNWOUND);
+}
+
 void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 {
 	if (!uvh_options.longjmp)
 		return;
 	while (context->depth > 0 &&
 	       here - context->frames[context->depth - 1].here < UVH_STACK_SPAN) {
-		uvh_count(UVH_COUNT_unwound_by_longjmp);
-		pop(context, UVHOOKS_FLAG_UNWOUND);
+		pop_left(context);
 	}
 }
 
@@ -227,8 +234,7 @@ void uvh_leave(struct uvh_scope *scope)
 	if (context->depth > scope->index && context->frames[scope->index].here == scope->here) {
 		/* Callbacks above us were left by a longjmp to a place below us. */
 		while (context->depth > scope->index + 1) {
-			uvh_count(UVH_COUNT_unwound_by_longjmp);
-			pop(context, UVHOOKS_FLAG_UNWOUND);
+			pop_left(context);
 		}
 		pop(context, flags);
 	} else {

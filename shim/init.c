@@ -15,7 +15,7 @@
 
 enum gate {
 	GATE_UNREADY = 1,
-	GATE_ASK = 2, /* a libuv whose own calls arrive, or several libuvs */
+	GATE_ASK = 2, /* a libuv whose own calls arrive */
 };
 
 uint8_t uvh_gate = GATE_UNREADY;
@@ -62,53 +62,55 @@ static const char *rule_text(enum uvh_rule rule)
 		return "its own calls are told by their caller";
 	case UVH_RULE_DEPTH:
 		return "it shares an object with other code; its own calls are told by depth";
+	case UVH_RULE_UNTRACED:
+		return "NOT TRACED, since another libuv is";
 	}
 	return "";
 }
 
 static void describe_libuv(const struct uvh_libuv *libuv)
 {
-	uvh_message("libuv %s in %s: %zu functions found, %s", libuv->real.uv_version_string(),
+	const char *version = libuv->real.uv_version_string();
+
+	uvh_message("libuv %s in %s: %zu functions found, %s", version == NULL ? "?" : version,
 		    libuv->object.path[0] == '\0' ? "the program" : libuv->object.path,
 		    libuv->functions, rule_text(libuv->rule));
-}
-
-/*
- * What is known of callers' addresses, one word each, so that threads cannot see halves. A call
- * site stays bound to the libuv that it is bound to.
- */
-#define SITES 256
-
-static uint64_t *site_of(uint64_t sites[SITES], uintptr_t caller)
-{
-	return &sites[(caller ^ caller >> 8) % SITES];
 }
 
 static void scan_for_libuv(void)
 {
 	size_t before = uvh_libuv_count;
-	bool ask;
 
 	if (!uvh_libuv_scan())
 		return;
-	ask = uvh_libuv_count > 1;
-	for (size_t i = 0; i < uvh_libuv_count; i++)
-		ask = ask || uvh_libuvs[i].rule != UVH_RULE_UNBOUND;
-	if (ask)
+	if (uvh_libuvs[0].rule != UVH_RULE_UNBOUND)
 		__atomic_or_fetch(&uvh_gate, GATE_ASK, __ATOMIC_RELEASE);
 	for (size_t i = before; uvh_options.verbose && i < uvh_libuv_count; i++)
 		describe_libuv(&uvh_libuvs[i]);
 }
 
-void uvh_look_for_libuv(uintptr_t caller)
-{
-	static uint64_t looked[SITES];
-	uint64_t *site = site_of(looked, caller);
+/* Call sites that were looked at: each is bound to one libuv for good. */
+#define SITES 256
 
-	if (__atomic_load_n(site, __ATOMIC_RELAXED) == caller)
-		return;
+const struct uvh_real *uvh_other_libuv(uintptr_t caller)
+{
+	static uintptr_t looked[SITES];
+	uintptr_t *site = &looked[(caller ^ caller >> 8) % SITES];
+	const struct uvh_libuv *libuv;
+	size_t before = uvh_libuv_count;
+
+	if (__atomic_load_n(site, __ATOMIC_RELAXED) == caller || !prepare())
+		return NULL;
 	scan_for_libuv();
 	__atomic_store_n(site, caller, __ATOMIC_RELAXED);
+	libuv = uvh_libuv_of_caller(caller);
+	/*
+	 * A module's function that ends with the call jumps to us, and the caller is whoever called
+	 * the module. If one libuv is new since the last look, it is for that one.
+	 */
+	if (libuv == NULL && before > 0 && uvh_libuv_count == before + 1)
+		libuv = &uvh_libuvs[before];
+	return libuv != NULL && libuv->rule == UVH_RULE_UNTRACED ? &libuv->real : NULL;
 }
 
 /* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
@@ -133,62 +135,23 @@ static void become_ready(void)
 	__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
 }
 
-static struct uvh_libuv *libuv_of(uintptr_t caller)
+bool uvh_pass(uintptr_t caller)
 {
-	static uint64_t known_sites[SITES];
-	uint64_t *site = site_of(known_sites, caller);
-	uint64_t known = __atomic_load_n(site, __ATOMIC_RELAXED);
-	struct uvh_libuv *libuv;
-
-	/* The address, and the index of its libuv. */
-	if (known >> 8 == caller)
-		return &uvh_libuvs[known & 0xff];
-	libuv = uvh_libuv_of_caller(caller);
-	__atomic_store_n(site, (uint64_t) caller << 8 | (uint64_t) (libuv - uvh_libuvs),
-			 __ATOMIC_RELAXED);
-	return libuv;
-}
-
-/*
- * A call that ends a callback is compiled as a jump, so it seems to come from our trampoline: it
- * is for the libuv that made the callback.
- */
-static const struct uvh_libuv *libuv_of_callback(void)
-{
-	const struct uvh_context *context = uvh_tls.context;
-	const struct uvh_record *record = NULL;
-
-	if (context != NULL && context->depth > 0)
-		record = context->frames[context->depth - 1].record;
-	return &uvh_libuvs[record == NULL ? 0 : uvh_spaces[record->space].libuv];
-}
-
-bool uvh_pass(uintptr_t caller, const struct uvh_real **real)
-{
-	bool from_shim = uvh_is_shim(caller);
-	const struct uvh_libuv *libuv;
+	const struct uvh_object *libuv = &uvh_libuvs[0].object;
 	int saved_errno = errno;
 
 	if (uvh_gate & GATE_UNREADY)
 		become_ready();
 	errno = saved_errno;
-	if (uvh_libuv_count == 0)
+	if (uvh_libuv_count == 0 || uvh_tls.quiet)
 		return true;
-	libuv = from_shim ? libuv_of_callback() : libuv_of(caller);
-	*real = &libuv->real;
-	if (uvh_tls.quiet)
-		return true;
-	switch (libuv->rule) {
-	case UVH_RULE_UNBOUND:
-		return false;
-	case UVH_RULE_CALLER:
-		if (from_shim)
-			return uvh_tls.in_libuv;
-		return caller >= libuv->object.low && caller < libuv->object.high;
-	case UVH_RULE_DEPTH:
+	if (uvh_libuvs[0].rule == UVH_RULE_DEPTH)
 		return uvh_tls.in_libuv;
-	}
-	return false;
+	/* A call that ends a callback is compiled as a jump: it seems to come from a trampoline. */
+	if (uvh_is_shim(caller))
+		return uvh_tls.in_libuv;
+	/* Also before the GOT is rebound: the program may have libuv's functions from dlsym. */
+	return caller >= libuv->low && caller < libuv->high;
 }
 
 static void tell_counters(void)

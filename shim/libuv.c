@@ -96,24 +96,19 @@ static void fill_table(struct uvh_libuv *libuv)
 	}
 }
 
-/*
- * Is the object libuv alone, or something with a libuv inside? In libuv.so all functions are
- * uv_*; a plugin or program that carries it defines others.
- */
-static bool is_only_libuv(const struct uvh_object *object)
-{
-	size_t all, uv;
-
-	uvh_object_census(object, "uv_", &all, &uv);
-	return uv * 10 >= all * 9;
-}
-
+/* What a walk over the loaded objects is for. */
 struct scan {
 	struct uvh_object found[UVH_LIBUV_MAX];
 	size_t count;
-	unsigned long long adds;
-	bool other;
 };
+
+static bool is_known(const struct uvh_object *object)
+{
+	for (size_t i = 0; i < uvh_libuv_count; i++)
+		if (uvh_libuvs[i].object.low == object->low)
+			return true;
+	return false;
+}
 
 static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -121,18 +116,15 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
 	struct uvh_object object;
 
 	(void) size;
-	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low) ||
+	/* The program's own symbols come before the shim's: such calls never arrive. */
+	if (info->dlpi_name == NULL || info->dlpi_name[0] == '\0')
+		return 0;
+	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low) || is_known(&object) ||
 	    uvh_object_function(&object, "uv_run") == NULL ||
 	    uvh_object_function(&object, "uv_loop_init") == NULL)
 		return 0;
-	for (size_t i = 0; i < uvh_libuv_count; i++)
-		if (uvh_libuvs[i].object.base == object.base &&
-		    uvh_libuvs[i].object.low == object.low)
-			return 0;
-	if (scan->count + uvh_libuv_count < UVH_LIBUV_MAX)
+	if (scan->count < UVH_LIBUV_MAX)
 		scan->found[scan->count++] = object;
-	else
-		scan->other = true;
 	return 0;
 }
 
@@ -143,19 +135,88 @@ static int read_adds(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
+/* Does the object name this libuv among the libraries that it needs? */
+static bool needs(const struct uvh_object *object, const struct uvh_object *libuv)
+{
+	const char *file = strrchr(libuv->path, '/');
+	const ElfW(Dyn) * dynamic;
+
+	file = file == NULL ? libuv->path : file + 1;
+	for (dynamic = object->dynamic; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
+		const char *needed = object->strings + dynamic->d_un.d_val;
+
+		if (dynamic->d_tag == DT_NEEDED &&
+		    (strcmp(needed, libuv->soname) == 0 || strcmp(needed, file) == 0 ||
+		     strcmp(needed, libuv->path) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool holds(const struct uvh_object *object, uintptr_t address)
+{
+	return address >= object->low && address < object->high;
+}
+
+const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
+{
+	struct uvh_object caller;
+	size_t count = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
+
+	for (size_t i = 0; i < count; i++)
+		if (holds(&uvh_libuvs[i].object, address))
+			return &uvh_libuvs[i];
+	if (!uvh_object_at(&caller, address))
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (needs(&caller, &uvh_libuvs[i].object))
+			return &uvh_libuvs[i];
+	return NULL;
+}
+
+/* Binds an object's calls straight to a libuv that is not traced, if it is one of those it uses. */
+static int bind_past_us(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct uvh_object object;
+
+	(void) size;
+	(void) data;
+	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low))
+		return 0;
+	for (size_t i = 1; i < uvh_libuv_count; i++)
+		if (object.low == uvh_libuvs[i].object.low || needs(&object, &uvh_libuvs[i].object))
+			uvh_object_rebind(&object, &uvh_libuvs[i].object, uvh_is_intercepted);
+	return 0;
+}
+
+/* Is it in the global scope, where it comes before whatever a module brings along? */
+static bool is_global(const struct uvh_object *object)
+{
+	void *next = dlsym(RTLD_NEXT, "uv_run");
+
+	if (next == NULL)
+		dlerror(); /* the program shall not find our failure there */
+	return next != NULL && holds(object, (uintptr_t) next);
+}
+
 static void adopt(const struct uvh_object *object)
 {
 	struct uvh_libuv *libuv = &uvh_libuvs[uvh_libuv_count];
+	bool first = uvh_libuv_count == 0;
 
 	libuv->object = *object;
 	libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
 	if (libuv->object.path == NULL)
 		libuv->object.path = "";
-	if (!is_only_libuv(object)) {
+	if (!first) {
+		libuv->rule = UVH_RULE_UNTRACED;
+		uvh_count(UVH_COUNT_other_libuvs);
+	} else if (!uvh_object_exports_only(object, "uv_")) {
+		/* A plugin with a libuv inside: its own calls and libuv's share one GOT. */
 		libuv->rule = UVH_RULE_DEPTH;
 	} else if (!uvh_options.rebind) {
 		libuv->rule = UVH_RULE_CALLER;
-	} else if (uvh_object_rebind(object, uvh_is_intercepted)) {
+	} else if (uvh_object_rebind(object, object, uvh_is_intercepted)) {
 		libuv->rule = UVH_RULE_UNBOUND;
 	} else {
 		libuv->rule = UVH_RULE_CALLER;
@@ -179,6 +240,7 @@ bool uvh_libuv_scan(void)
 {
 	static unsigned long long seen_adds;
 	static struct scan scan;
+	static bool global;
 	unsigned long long adds = 0;
 	size_t first = UVH_LIBUV_MAX;
 	int saved_errno = errno;
@@ -187,54 +249,29 @@ bool uvh_libuv_scan(void)
 	if (adds == __atomic_load_n(&seen_adds, __ATOMIC_ACQUIRE))
 		return false;
 	uvh_lock();
-	if (adds != seen_adds) {
+	/* Beside a libuv in the global scope no other one is ever called through us. */
+	if (adds != seen_adds && !global) {
 		first = uvh_libuv_count;
-		memset(&scan, 0, sizeof(scan));
+		scan.count = 0;
 		dl_iterate_phdr(look_at_object, &scan);
-		for (size_t i = 0; i < scan.count; i++)
-			adopt(&scan.found[i]);
-		if (scan.other)
-			uvh_count(UVH_COUNT_other_libuvs);
-		/* Pinning adds no objects, so this stays the count of what was seen. */
-		__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
+		for (size_t i = 0; i < scan.count && first == 0 && !global; i++) {
+			global = is_global(&scan.found[i]);
+			if (global)
+				adopt(&scan.found[i]);
+		}
+		for (size_t i = 0; i < scan.count && !global; i++)
+			if (uvh_libuv_count < UVH_LIBUV_MAX)
+				adopt(&scan.found[i]);
+		if (uvh_libuv_count > 1)
+			dl_iterate_phdr(bind_past_us, NULL);
 	}
+	/* Pinning adds no objects, so this stays the count of what was seen. */
+	__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
 	uvh_unlock();
 	for (size_t i = first; i < uvh_libuv_count; i++)
 		pin(&uvh_libuvs[i]);
 	errno = saved_errno;
 	return first < uvh_libuv_count;
-}
-
-static bool needs(const struct uvh_object *caller, const struct uvh_object *libuv)
-{
-	const char *file = strrchr(libuv->path, '/');
-	const ElfW(Dyn) * dynamic;
-
-	file = file == NULL ? libuv->path : file + 1;
-	for (dynamic = caller->dynamic; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
-		const char *needed = caller->strings + dynamic->d_un.d_val;
-
-		if (dynamic->d_tag == DT_NEEDED &&
-		    (strcmp(needed, libuv->soname) == 0 || strcmp(needed, file) == 0 ||
-		     strcmp(needed, libuv->path) == 0))
-			return true;
-	}
-	return false;
-}
-
-struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
-{
-	struct uvh_object caller;
-	size_t count = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
-
-	for (size_t i = 0; i < count; i++)
-		if (address >= uvh_libuvs[i].object.low && address < uvh_libuvs[i].object.high)
-			return &uvh_libuvs[i];
-	if (count > 1 && uvh_object_at(&caller, address))
-		for (size_t i = 0; i < count; i++)
-			if (needs(&caller, &uvh_libuvs[i].object))
-				return &uvh_libuvs[i];
-	return &uvh_libuvs[0];
 }
 
 void uvh_shim_folder(char *folder, size_t bytes)

@@ -27,6 +27,8 @@ enum uvh_rule {
 	UVH_RULE_CALLER,
 	/* They arrive, and libuv shares its text with others: internal is all inside libuv. */
 	UVH_RULE_DEPTH,
+	/* Another libuv is traced: calls to this one go past us. */
+	UVH_RULE_UNTRACED,
 };
 
 struct uvh_libuv {
@@ -39,8 +41,10 @@ struct uvh_libuv {
 #define UVH_LIBUV_MAX 8
 
 /*
- * Entry 0 is filled with functions that fail politely until a libuv is found; entries are only
- * ever added. Nobody frees one, and the object is pinned, so the pointers stay good.
+ * The first is the one that is traced. It is filled with functions that fail politely until a libuv
+ * is found. Further ones, which only modules that were loaded RTLD_LOCAL can see, are not traced:
+ * they and the modules that use them are bound straight to them, and counted. Entries are only
+ * ever added, and their objects are pinned, so the pointers stay good.
  */
 extern struct uvh_libuv uvh_libuvs[UVH_LIBUV_MAX];
 extern size_t uvh_libuv_count;
@@ -48,8 +52,11 @@ extern size_t uvh_libuv_count;
 /* Looks for libuvs among the loaded objects, if any came or went since. True if one was added. */
 bool uvh_libuv_scan(void);
 
-/* The libuv that a caller at `address` is bound to. */
-struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address);
+/*
+ * The libuv that a caller at `address` is bound to, as far as the loader's rules tell; NULL if they
+ * do not: it calls for someone else, or was handed the function.
+ */
+const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address);
 
 /* Is this address in libuvhooks.so? */
 bool uvh_is_shim(uintptr_t address);

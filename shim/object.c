@@ -203,21 +203,19 @@ void *uvh_object_function(const struct uvh_object *object, const char *name)
 	return (void *) (object->base + symbol->st_value);
 }
 
-void uvh_object_census(const struct uvh_object *object, const char *prefix, size_t *all,
-		       size_t *with_prefix)
+bool uvh_object_exports_only(const struct uvh_object *object, const char *prefix)
 {
 	uint32_t count = symbol_count(object);
 
-	*all = *with_prefix = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		const ElfW(Sym) *symbol = &object->symbols[i];
+		const char *name = object->strings + symbol->st_name;
 
-		if (!is_function(symbol))
-			continue;
-		++*all;
-		if (strncmp(object->strings + symbol->st_name, prefix, strlen(prefix)) == 0)
-			++*with_prefix;
+		if (is_function(symbol) && name[0] != '_' &&
+		    strncmp(name, prefix, strlen(prefix)) != 0)
+			return false;
 	}
+	return true;
 }
 
 static bool set_protection(uintptr_t low, uintptr_t high, int protection)
@@ -230,50 +228,63 @@ static bool set_protection(uintptr_t low, uintptr_t high, int protection)
 	return low >= high || mprotect((void *) low, high - low, protection) == 0;
 }
 
+struct rebind {
+	const struct uvh_object *object;
+	const struct uvh_object *target;
+	bool (*chosen)(const char *name);
+};
+
 /* Writes the slots that differ, or only counts them. */
-static size_t rebind_slots(const struct uvh_object *object, bool (*chosen)(const char *name),
-			   bool in_relro, bool write)
+static size_t rebind_slots(const struct rebind *rebind, bool in_relro, bool write)
 {
+	const struct uvh_object *object = rebind->object;
 	size_t found = 0;
 
 	for (int table = 0; table < 2; table++) {
 		for (size_t i = 0; i < object->relocation_count[table]; i++) {
 			const ElfW(Rela) *relocation = &object->relocations[table][i];
 			const ElfW(Sym) *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
+			const char *name = object->strings + symbol->st_name;
 			uintptr_t *slot = (uintptr_t *) (object->base + relocation->r_offset);
-			uintptr_t own = object->base + symbol->st_value;
 			unsigned long type = ELF64_R_TYPE(relocation->r_info);
+			uintptr_t wanted;
 
 			if (type != RELOCATION_SLOT && type != RELOCATION_GLOBAL &&
 			    type != RELOCATION_ABSOLUTE)
 				continue;
-			if (!is_function(symbol) || !chosen(object->strings + symbol->st_name))
-				continue;
-			if (type == RELOCATION_ABSOLUTE)
-				own += (uintptr_t) relocation->r_addend;
 			if (((uintptr_t) slot >= object->relro_low &&
 			     (uintptr_t) slot < object->relro_high) != in_relro)
 				continue;
+			if (!rebind->chosen(name))
+				continue;
+			wanted = (uintptr_t) uvh_object_function(rebind->target, name);
+			if (wanted == 0)
+				continue;
+			if (type == RELOCATION_ABSOLUTE)
+				wanted += (uintptr_t) relocation->r_addend;
 			/* One aligned store: a thread that reads the slot sees old or new. */
-			if (__atomic_load_n(slot, __ATOMIC_RELAXED) == own)
+			if (__atomic_load_n(slot, __ATOMIC_RELAXED) == wanted)
 				continue;
 			found++;
 			if (write)
-				__atomic_store_n(slot, own, __ATOMIC_RELEASE);
+				__atomic_store_n(slot, wanted, __ATOMIC_RELEASE);
 		}
 	}
 	return found;
 }
 
-bool uvh_object_rebind(const struct uvh_object *object, bool (*chosen)(const char *name))
+bool uvh_object_rebind(const struct uvh_object *object, const struct uvh_object *target,
+		       bool (*chosen)(const char *name))
 {
+	const struct rebind rebind = {object, target, chosen};
+
 	/* A lazily bound slot in .got.plt stays writable; one in RELRO was sealed by the loader. */
-	rebind_slots(object, chosen, false, true);
-	if (rebind_slots(object, chosen, true, false) == 0)
+	rebind_slots(&rebind, false, true);
+	if (rebind_slots(&rebind, true, false) == 0)
 		return true;
 	if (!set_protection(object->relro_low, object->relro_high, PROT_READ | PROT_WRITE))
 		return false;
-	rebind_slots(object, chosen, true, true);
+	rebind_slots(&rebind, true, true);
 	/* Sealing may only fail for want of kernel memory; the slots are right either way. */
 	set_protection(object->relro_low, object->relro_high, PROT_READ);
 	return true;

@@ -38,15 +38,16 @@ bool uvh_object_at(struct uvh_object *object, uintptr_t address);
 /* The address that the object itself defines a function at; NULL where it does not. */
 void *uvh_object_function(const struct uvh_object *object, const char *name);
 
-/* How many functions the object defines, and how many of them begin with `prefix`. */
-void uvh_object_census(const struct uvh_object *object, const char *prefix, size_t *all,
-		       size_t *with_prefix);
+/* Do all functions that it exports begin with `prefix`, or with '_' as _init does? */
+bool uvh_object_exports_only(const struct uvh_object *object, const char *prefix);
 
 /*
- * Makes every relocation of the object against a name that `chosen` accepts, and that the object
- * defines, hold the object's own definition. False if a slot could not be written.
+ * Makes every relocation of the object against a name that `chosen` accepts, and that `target`
+ * defines, hold that definition; `target` may be the object itself. False if a slot could not be
+ * written.
  */
-bool uvh_object_rebind(const struct uvh_object *object, bool (*chosen)(const char *name));
+bool uvh_object_rebind(const struct uvh_object *object, const struct uvh_object *target,
+		       bool (*chosen)(const char *name));
 
 #pragma GCC visibility pop
 

@@ -13,7 +13,6 @@ uint32_t uvh_loop_epoch = 1;
 struct entry {
 	uv_loop_t *loop;         /* NULL: never used; GONE: used before */
 	struct uvh_space *space; /* NULL until something happens in the loop */
-	uint8_t libuv;           /* whose loop it is */
 	bool traced;             /* false: a plugin made it for itself */
 };
 
@@ -58,7 +57,6 @@ static struct entry *put(struct table *in, const struct entry *new)
 		i++;
 	entry = &in->entries[i & in->mask];
 	entry->space = new->space;
-	entry->libuv = new->libuv;
 	entry->traced = new->traced;
 	__atomic_store_n(&entry->loop, new->loop, __ATOMIC_RELEASE);
 	in->used++;
@@ -66,9 +64,9 @@ static struct entry *put(struct table *in, const struct entry *new)
 }
 
 /* Called with the lock held; NULL if there is no memory. */
-static struct entry *add(uv_loop_t *loop, uint8_t libuv, bool traced)
+static struct entry *add(uv_loop_t *loop, bool traced)
 {
-	struct entry new = {.loop = loop, .libuv = libuv, .traced = traced};
+	struct entry new = {.loop = loop, .traced = traced};
 
 	if (table == NULL || table->used * 2 > table->mask) {
 		size_t live = 0;
@@ -142,6 +140,7 @@ static struct uvh_space *space_take(struct uvh_context *context)
 void uvh_space_release(struct uvh_space *space)
 {
 	space->closing = false;
+	space->loop = NULL;
 	if (space->user != NULL && space->user->home == space)
 		__atomic_store_n(&space->user->home, NULL, __ATOMIC_RELAXED);
 	space->user = NULL;
@@ -206,7 +205,6 @@ static struct uvh_space *settle(struct uvh_context *context, struct entry *entry
 	if (space == NULL)
 		return NULL;
 	space->loop = entry->loop;
-	space->libuv = entry->libuv;
 	__atomic_store_n(&entry->space, space, __ATOMIC_RELEASE);
 	if (home == NULL)
 		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);
@@ -229,7 +227,7 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 		uvh_lock();
 		entry = find(table, loop);
 		if (entry == NULL) /* initialised before the shim could see it */
-			entry = add(loop, 0, true);
+			entry = add(loop, true);
 		space = entry == NULL ? NULL : settle(context, entry);
 		uvh_unlock();
 	}
@@ -239,22 +237,22 @@ struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop
 	return space;
 }
 
-void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced)
+void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, bool traced)
 {
 	uvh_loop_end(context, loop);
 	uvh_lock();
-	add(loop, libuv, traced);
+	add(loop, traced);
 	__atomic_add_fetch(&uvh_loop_epoch, 1, __ATOMIC_RELEASE);
 	uvh_unlock();
 }
 
-void uvh_default_loop_seen(uv_loop_t *loop, uint8_t libuv)
+void uvh_default_loop_seen(uv_loop_t *loop)
 {
 	if (find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop) != NULL)
 		return;
 	uvh_lock();
 	if (find(table, loop) == NULL)
-		add(loop, libuv, true);
+		add(loop, true);
 	uvh_unlock();
 }
 
@@ -288,7 +286,7 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 	if (space->user != context)
 		uvh_space_moved(space, context);
 	end_leftovers(context, space);
-	space->loop = NULL;
+	/* Its address stays as a name, for destroys that wait. */
 	/* The main thread's top level outlives its first loop. */
 	if (space->number == 0)
 		return;

@@ -19,8 +19,7 @@ struct uvh_space {
 	struct uvh_records records;
 	uint32_t live; /* records taken and not yet given back */
 	uint16_t number;
-	uint8_t libuv; /* index in uvh_libuvs: whose loop it is */
-	bool closing;  /* the loop is gone; released when the last record is */
+	bool closing; /* the loop is gone; released when the last record is */
 	uint32_t in_use;
 	uv_loop_t *loop;
 	struct uvh_context *user; /* the thread that used it last */
@@ -49,10 +48,10 @@ static inline uvhooks_async_id uvh_space_root(const struct uvh_space *space)
 struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop);
 
 /* uv_default_loop has returned it: known already, unless this call made it. */
-void uvh_default_loop_seen(uv_loop_t *loop, uint8_t libuv);
+void uvh_default_loop_seen(uv_loop_t *loop);
 
 /* uv_loop_init has succeeded: what was at that address before is gone. */
-void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, uint8_t libuv, bool traced);
+void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, bool traced);
 
 /* The loop is closed: whatever is still alive in it ends, flagged. */
 void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop);

@@ -27,9 +27,9 @@
  * stand in the exported function itself, since it takes its return address.
  */
 #define UVH_ENTER()                                                                                \
-	const struct uvh_real *real = &uvh_libuvs[0].real;                                         \
+	const struct uvh_real *const real = &uvh_libuvs[0].real;                                   \
 	const bool pass = UVH_UNLIKELY(uvh_gate | uvh_tls.quiet) &&                                \
-			  uvh_pass((uintptr_t) __builtin_return_address(0), &real)
+			  uvh_pass((uintptr_t) __builtin_return_address(0))
 
 /* Calls libuv. Never a tail call: our frame stays between the program and libuv. */
 #define UVH_CALL(expression)                                                                       \

@@ -2,18 +2,13 @@
 /* Loops: made, run, walked, closed. */
 #include "wrap.h"
 
-static uint8_t libuv_index(const struct uvh_real *real)
-{
-	return (uint8_t) ((const struct uvh_libuv *) real - uvh_libuvs);
-}
-
 /* A loop was made by the program, or by a plugin, whose loops are not traced. */
-static void loop_made(uv_loop_t *loop, const struct uvh_real *real, bool pass)
+static void loop_made(uv_loop_t *loop, bool pass)
 {
 	struct uvh_context *context = uvh_context();
 
 	if (context != NULL && (!pass || uvh_tls.quiet))
-		uvh_loop_begin(context, loop, libuv_index(real), !pass);
+		uvh_loop_begin(context, loop, !pass);
 }
 
 /*
@@ -32,37 +27,46 @@ static void loop_closed(uv_loop_t *loop)
 
 UVH_EXPORT uv_loop_t *uv_default_loop(void)
 {
-	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
+	const struct uvh_real *other = uvh_other_libuv((uintptr_t) __builtin_return_address(0));
+
+	if (UVH_UNLIKELY(other != NULL))
+		return other->uv_default_loop();
 
 	UVH_ENTER();
 	uv_loop_t *loop = UVH_CALL(real->uv_default_loop());
 
 	if (loop != NULL && !pass && uvh_context() != NULL)
-		uvh_default_loop_seen(loop, libuv_index(real));
+		uvh_default_loop_seen(loop);
 	return loop;
 }
 
 UVH_EXPORT uv_loop_t *uv_loop_new(void)
 {
-	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
+	const struct uvh_real *other = uvh_other_libuv((uintptr_t) __builtin_return_address(0));
+
+	if (UVH_UNLIKELY(other != NULL))
+		return other->uv_loop_new();
 
 	UVH_ENTER();
 	uv_loop_t *loop = UVH_CALL(real->uv_loop_new());
 
 	if (loop != NULL)
-		loop_made(loop, real, pass);
+		loop_made(loop, pass);
 	return loop;
 }
 
 UVH_EXPORT int uv_loop_init(uv_loop_t *loop)
 {
-	uvh_look_for_libuv((uintptr_t) __builtin_return_address(0));
+	const struct uvh_real *other = uvh_other_libuv((uintptr_t) __builtin_return_address(0));
+
+	if (UVH_UNLIKELY(other != NULL))
+		return other->uv_loop_init(loop);
 
 	UVH_ENTER();
 	int result = UVH_CALL(real->uv_loop_init(loop));
 
 	if (result == 0)
-		loop_made(loop, real, pass);
+		loop_made(loop, pass);
 	return result;
 }
 

@@ -24,9 +24,9 @@ static void check_first_loop(uv_loop_t *loops)
 	struct uvh_space *space;
 
 	CHECK_EQUAL(uvh_execution_id(context), 1);
-	uvh_loop_begin(context, &loops[0], 0, true); /* never used: takes no space */
-	uvh_loop_begin(context, &loops[1], 0, true);
-	uvh_loop_begin(context, &loops[2], 0, false);
+	uvh_loop_begin(context, &loops[0], true); /* never used: takes no space */
+	uvh_loop_begin(context, &loops[1], true);
+	uvh_loop_begin(context, &loops[2], false);
 	space = uvh_space_of_loop(context, &loops[1]);
 	CHECK_EQUAL(space->number, 0);
 	CHECK_EQUAL(make_id(space), 2);
@@ -36,7 +36,7 @@ static void check_first_loop(uv_loop_t *loops)
 	/* A loop that was never announced is traced all the same. */
 	CHECK_EQUAL(uvh_space_of_loop(context, &loops[3])->number, 2);
 	/* Made anew at a known address: another loop. */
-	uvh_loop_begin(context, &loops[3], 0, true);
+	uvh_loop_begin(context, &loops[3], true);
 	CHECK_EQUAL(uvh_space_of_loop(context, &loops[3])->number, 3);
 	for (int i = 0; i < 4; i++)
 		uvh_loop_end(context, &loops[i]);
@@ -77,7 +77,7 @@ static void check_exhaustion(uv_loop_t *loops)
 		struct uvh_space *space;
 		uvhooks_async_id id;
 
-		uvh_loop_begin(context, loops, 0, true);
+		uvh_loop_begin(context, loops, true);
 		space = uvh_space_of_loop(context, loops);
 		if (space == NULL) {
 			CHECK(!"no space was left");
