@@ -2,10 +2,10 @@
 # uvhooks hooks: the list in shim/hooks.def, held against a libuv.
 
 bats_require_minimum_version 1.5.0
+load helpers
 
 setup() {
-	build=$(cd "${UVHOOKS_BUILD:-$BATS_TEST_DIRNAME/../build}" && pwd)
-	uvhooks=$build/tools/uvhooks
+	uvhooks=$UVHOOKS_BUILD/tools/uvhooks
 	list=$BATS_TEST_DIRNAME/../shim/hooks.def
 	unset LD_PRELOAD LD_LIBRARY_PATH
 	version=$(pkg-config --modversion libuv)

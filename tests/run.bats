@@ -2,11 +2,10 @@
 # uvhooks run: the program is what it would be without us, and what cannot work is said at once.
 
 bats_require_minimum_version 1.5.0
+load helpers
 
 setup() {
-	build=$(cd "${UVHOOKS_BUILD:-$BATS_TEST_DIRNAME/../build}" && pwd)
-	uvhooks=$build/tools/uvhooks
-	shim=$build/shim/libuvhooks.so
+	uvhooks=$UVHOOKS_BUILD/tools/uvhooks
 	unset LD_PRELOAD
 	for name in $(compgen -e UVHOOKS_); do
 		[ "$name" = UVHOOKS_BUILD ] || unset "$name"
@@ -41,11 +40,22 @@ uv_program() {
 	END
 }
 
-# A plugin that does nothing: plugin NAME.so [STATEMENT run when it is loaded]
+# A plugin that does nothing: plugin NAME.so [STATEMENT when it is loaded [STATEMENT in its init]]
 plugin() {
 	compile "$1" -shared -fPIC -I"$BATS_TEST_DIRNAME/../include" <<-END
+		#include <fcntl.h>
 		#include <stdlib.h>
+		#include <unistd.h>
 		#include <uvhooks/plugin.h>
+
+		/* Adds a line to the file that the variable MARK names: a word and the process. */
+		__attribute__((unused)) static void note(const char *word)
+		{
+			int fd = open(getenv("MARK"), O_CREAT | O_APPEND | O_WRONLY, 0600);
+
+			dprintf(fd, "%s %d\n", word, (int) getpid());
+			close(fd);
+		}
 
 		__attribute__((constructor)) static void load(void)
 		{
@@ -54,7 +64,7 @@ plugin() {
 
 		static int init(struct uvhooks_plugin_args *args)
 		{
-			load();
+			${3-}
 			return args->count != 0 ? uvhooks_plugin_error(args, "takes no options") : 0;
 		}
 
@@ -101,13 +111,14 @@ open_folder() {
 	mkdir -p "$open/build"
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/test "$BATS_TEST_TMPDIR"
 	chmod 755 "$open"
-	cp -r "$build/tools" "$build/shim" "$open/build/"
+	cp -r "$UVHOOKS_BUILD/tools" "$UVHOOKS_BUILD/shim" "$open/build/"
 	chmod -R a+rX "$open"
 }
 
-# Runs a command as a user who is not root.
+# Runs a command as a user who is not root. (setpriv itself keeps root's rights to execute; env
+# has lost them.)
 as_user() {
-	setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups -- env "$@"
 }
 
 # shellcheck disable=SC2154 # bats sets stderr_lines
@@ -288,22 +299,22 @@ refused() {
 
 @test "LD_PRELOAD has libuvhooks.so first and keeps what was there, in order" {
 	run -0 --separate-stderr "$uvhooks" run -- printenv LD_PRELOAD
-	[ "$output" = "$shim" ]
+	[ "$output" = "$SHIM" ]
 	LD_PRELOAD='libm.so.6 libdl.so.2:libpthread.so.0' run -0 --separate-stderr "$uvhooks" run -- \
 		printenv LD_PRELOAD
-	[ "$output" = "$shim:libm.so.6:libdl.so.2:libpthread.so.0" ]
+	[ "$output" = "$SHIM:libm.so.6:libdl.so.2:libpthread.so.0" ]
 }
 
 @test "libuvhooks.so is never in LD_PRELOAD twice, be it another copy" {
-	LD_PRELOAD="libm.so.6:$shim" run -0 --separate-stderr "$uvhooks" run -- printenv LD_PRELOAD
-	[ "$output" = "$shim:libm.so.6" ]
+	LD_PRELOAD="libm.so.6:$SHIM" run -0 --separate-stderr "$uvhooks" run -- printenv LD_PRELOAD
+	[ "$output" = "$SHIM:libm.so.6" ]
 	run -0 --separate-stderr "$uvhooks" run -- "$uvhooks" run -- printenv LD_PRELOAD
-	[ "$output" = "$shim" ]
+	[ "$output" = "$SHIM" ]
 	mkdir other
-	cp "$shim" other/
+	cp "$SHIM" other/
 	LD_PRELOAD="$PWD/other/libuvhooks.so" run -0 --separate-stderr "$uvhooks" run -- \
 		printenv LD_PRELOAD
-	[ "$output" = "$shim" ]
+	[ "$output" = "$SHIM" ]
 }
 
 @test "a program built with ASan runs, the ASan runtime being preloaded first" {
@@ -318,10 +329,10 @@ refused() {
 		}
 	END
 	run -3 --separate-stderr "$uvhooks" run ./program
-	[[ "$output" == /*/libasan.so.*:$shim ]]
+	[[ "$output" == /*/libasan.so.*:$SHIM ]]
 	[[ "$stderr" != *"does not come first"* ]]
 	LD_PRELOAD=libm.so.6 run -3 --separate-stderr "$uvhooks" run ./program
-	[[ "$output" == /*/libasan.so.*:$shim:libm.so.6 ]]
+	[[ "$output" == /*/libasan.so.*:$SHIM:libm.so.6 ]]
 }
 
 @test "an ASan runtime that is in LD_PRELOAD already stays in front, once" {
@@ -329,7 +340,7 @@ refused() {
 	asan=$(realpath "$asan")
 	run -0 --separate-stderr env LD_PRELOAD="$asan:libm.so.6" ASAN_OPTIONS=detect_leaks=0 \
 		"$uvhooks" run -- printenv LD_PRELOAD
-	[ "$output" = "$asan:$shim:libm.so.6" ]
+	[ "$output" = "$asan:$SHIM:libm.so.6" ]
 }
 
 @test "plugins go behind those in the environment, in order" {
@@ -349,13 +360,15 @@ refused() {
 	folder=$'odd ;:,\\ folder'
 	mkdir -p "$folder/sub"
 	cd "$folder"
-	# shellcheck disable=SC2016 # for the plugin
-	plugin sub/my.so 'if (getenv("MARK")) system("echo loaded >>\"$MARK\"");'
-	MARK=$BATS_TEST_TMPDIR/mark run -0 --separate-stderr "$uvhooks" run -p sub/my.so -- \
-		env -C / true
-	grep -q loaded "$BATS_TEST_TMPDIR/mark"
-	[[ "$stderr" != *"my.so"* ]]
+	plugin sub/my.so '' 'note(args->dry_run ? "dry" : "real");'
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | compile program $(pkg-config --cflags --libs libuv)
+	MARK=$PWD/mark run -0 --separate-stderr "$uvhooks" run -p sub/my.so -- env -C / "$PWD/program"
+	[ "$output" = timer ]
+	[ -z "$stderr" ]
+	grep -q real mark
 	# A name stays a name, and a '/' in an option is no path of the plugin.
+	cd "$BATS_TEST_TMPDIR"
 	run -0 --separate-stderr "$uvhooks" run -p log:file="$PWD/log" -- printenv UVHOOKS_PLUGINS
 	[ "$output" = "log:file=$PWD/log" ]
 }
@@ -407,9 +420,29 @@ refused() {
 	[ -z "$output" ]
 }
 
+@test "a plugin is checked by a dry run in another process, and started once in the program" {
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | compile program $(pkg-config --cflags --libs libuv)
+	plugin start.so '' 'note(args->dry_run ? "dry" : "real");'
+	export MARK=$PWD/mark
+	for start in environment option; do
+		rm -f mark
+		if [ "$start" = environment ]; then
+			UVHOOKS_PLUGINS=$PWD/start.so "$uvhooks" run -- ./program >out &
+		else
+			"$uvhooks" run -p ./start.so ./program >out &
+		fi
+		wait $!
+		[ "$(wc -l <mark)" -eq 2 ]
+		grep -q '^dry ' mark
+		grep -qx "real $!" mark
+		[ "$(grep -c " $!\$" mark)" -eq 1 ]
+	done
+}
+
 @test "--no-follow keeps the programs that are started out of it" {
 	run -0 --separate-stderr "$uvhooks" run -p log:file="$PWD/log" -- sh -c env
-	grep -q "^LD_PRELOAD=$shim" <<<"$output"
+	grep -q "^LD_PRELOAD=$SHIM" <<<"$output"
 	grep -q '^UVHOOKS_PLUGINS=' <<<"$output"
 	LD_PRELOAD=libm.so.6 run -0 --separate-stderr "$uvhooks" run --no-follow \
 		-p log:file="$PWD/log" -- sh -c env
@@ -432,7 +465,7 @@ refused() {
 	run -0 --separate-stderr "$uvhooks" run -- true
 	[ -z "$output" ]
 	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ "$stderr" == "uvhooks: "*"made no libuv call that could be seen"* ]]
+	[[ "$stderr" == "uvhooks: "*"no libuv"*"could be seen"* ]]
 	# One that is replaced before it ends says nothing.
 	run -0 "$uvhooks" run -- sh -c 'exec env -i true'
 	[ -z "$output" ]
@@ -523,7 +556,7 @@ refused() {
 	# shellcheck disable=SC2046 # flags are words
 	uv_program | sed 's/main(void)/start(void)/' |
 		compile libuser.so -shared -fPIC $(pkg-config --cflags --libs libuv)
-	compile program -rdynamic <<-'END'
+	compile program -rdynamic -L. -Wl,--no-as-needed -luser -Wl,-rpath,"$PWD" <<-'END'
 		int uv_run(void *loop, int mode) { return loop == 0 && mode; }
 		int main(void) { return uv_run(0, 0); }
 	END
@@ -544,7 +577,7 @@ refused() {
 	compile static -static <<<'int main(void) { return 0; }'
 	printf '#!%s\n' "$PWD/static" >direct
 	printf '#!/usr/bin/env static\n' >by-env
-	printf '#!/usr/bin/env -S A=b static -x\n' >by-env-split
+	printf '#!/usr/bin/env -S -u HOME --unset=TERM A=b static -x\n' >by-env-split
 	printf '#! \t %s  word \n' "$PWD/direct" >nested
 	chmod +x direct by-env by-env-split nested
 	for script in direct by-env by-env-split nested; do
@@ -561,7 +594,7 @@ refused() {
 @test "a libuvhooks.so whose path LD_PRELOAD cannot carry is said, with exit 2" {
 	for folder in 'a b' a:b; do
 		mkdir -p "$folder"
-		cp -r "$build/tools" "$build/shim" "$folder/"
+		cp -r "$UVHOOKS_BUILD/tools" "$UVHOOKS_BUILD/shim" "$folder/"
 		run -2 --separate-stderr "$folder/tools/uvhooks" run -- touch started
 		[[ "$stderr" == "uvhooks: LD_PRELOAD cannot carry"*"/$folder/shim/libuvhooks.so"* ]]
 		[ ! -e started ]
@@ -577,7 +610,7 @@ refused() {
 }
 
 @test "an installed command finds the libuvhooks.so that was installed with it" {
-	DESTDIR=$PWD/root meson install -C "$build" --no-rebuild --quiet
+	DESTDIR=$PWD/root meson install -C "$UVHOOKS_BUILD" --no-rebuild --quiet
 	installed=$(find root -name uvhooks -path '*/bin/*')
 	run -0 --separate-stderr "$installed" run -- printenv LD_PRELOAD
 	[[ "$output" == "$PWD/root/"*/libuvhooks.so ]]

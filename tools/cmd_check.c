@@ -111,7 +111,7 @@ static bool print_libuv(const struct uvh_program *program, struct uvh_verdict *v
 	} else {
 		print_row("libuv:", "not known");
 		printf("%-13s%s: %s\n", "how:", program->elf.loader,
-		       error == -EPERM	  ? "not a loader of this system, so it was not asked"
+		       error == -EPERM    ? "not a loader of this system, so it was not asked"
 		       : error == -EINVAL ? "it cannot load the program"
 					  : strerror(-error));
 	}

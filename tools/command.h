@@ -10,8 +10,8 @@
 
 enum uvh_status {
 	UVH_OK = 0,
-	UVH_FAILED = 1,		  /* the answer is no, or something outside broke */
-	UVH_USAGE = 2,		  /* the command line or the file it names cannot be worked with */
+	UVH_FAILED = 1,           /* the answer is no, or something outside broke */
+	UVH_USAGE = 2,            /* the command line or the file it names cannot be worked with */
 	UVH_NOT_EXECUTABLE = 126, /* `run` only: as shells do */
 	UVH_NOT_FOUND = 127
 };

@@ -359,9 +359,9 @@ const char *uvh_machine_text(const struct uvh_elf *elf, char *text, size_t bytes
 		unsigned int machine;
 		const char *name;
 	} machines[] = {
-	    {EM_386, "i386"},	  {EM_X86_64, "x86-64"},       {EM_ARM, "arm"},
+	    {EM_386, "i386"},     {EM_X86_64, "x86-64"},       {EM_ARM, "arm"},
 	    {EM_PPC, "powerpc"},  {EM_AARCH64, "aarch64"},     {EM_PPC64, "powerpc64"},
-	    {EM_S390, "s390"},	  {EM_LOONGARCH, "loongarch"}, {EM_MIPS, "mips"},
+	    {EM_S390, "s390"},    {EM_LOONGARCH, "loongarch"}, {EM_MIPS, "mips"},
 	    {EM_RISCV, "risc-v"}, {EM_SPARCV9, "sparc64"},
 	};
 	int bits = elf->word_class == ELFCLASS32 ? 32 : 64;

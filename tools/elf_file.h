@@ -19,12 +19,12 @@ enum uvh_libuv_inside {
 };
 
 struct uvh_elf {
-	unsigned int machine;	   /* EM_* */
+	unsigned int machine;      /* EM_* */
 	unsigned int word_class;   /* ELFCLASS32, ELFCLASS64 */
-	char loader[PATH_MAX];	   /* PT_INTERP; "" where there is none */
+	char loader[PATH_MAX];     /* PT_INTERP; "" where there is none */
 	char soname[NAME_MAX + 1]; /* DT_SONAME; "" where there is none */
 	char asan[NAME_MAX + 1];   /* the ASan runtime in DT_NEEDED; "" where there is none */
-	bool library;		   /* a shared library, no program */
+	bool library;              /* a shared library, no program */
 	enum uvh_libuv_inside libuv;
 	unsigned int libuv_version; /* of a libuv inside, as uv_version() gives it; 0: not known */
 };

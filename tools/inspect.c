@@ -106,9 +106,12 @@ static const char *env_program(char *words)
 		words += 2;
 	else if (strncmp(words, "--split-string=", 15) == 0)
 		words += 15;
-	while ((word = next_word(&words)) != NULL)
-		if (word[0] != '-' && strchr(word, '=') == NULL)
+	while ((word = next_word(&words)) != NULL) {
+		if (strcmp(word, "-u") == 0 || strcmp(word, "-C") == 0)
+			next_word(&words);
+		else if (word[0] != '-' && strchr(word, '=') == NULL)
 			return word;
+	}
 	return NULL;
 }
 
@@ -200,8 +203,9 @@ static bool has_capabilities(const char *path)
 
 /*
  * The loader ignores LD_PRELOAD where the kernel says AT_SECURE: where the program will have an
- * effective user or group that its real one is not, or, for all but root, capabilities. So a
- * setuid-root program that root starts is like any other. Writes what it is: "setuid root".
+ * effective user or group that is not the real one (for Linux since 6.16: or that we do not have),
+ * or, for all but root, capabilities. So a setuid-root program that root starts is like any other.
+ * Writes what it is: "setuid root".
  */
 static bool is_privileged(const char *path, char *what, size_t bytes)
 {
@@ -218,13 +222,13 @@ static bool is_privileged(const char *path, char *what, size_t bytes)
 		uid = facts.st_uid;
 	if ((facts.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 		gid = facts.st_gid;
-	if (uid != getuid()) {
+	if (uid != getuid() || uid != geteuid()) {
 		const struct passwd *user = getpwuid(uid);
 
 		snprintf(what, bytes, "setuid %s", user != NULL ? user->pw_name : "another user");
 		return true;
 	}
-	if (gid != getgid()) {
+	if (gid != getgid() || gid != getegid()) {
 		const struct group *group = getgrgid(gid);
 
 		snprintf(what, bytes, "setgid %s",

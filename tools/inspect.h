@@ -20,7 +20,7 @@ struct uvh_program {
 	char path[PATH_MAX]; /* where it was found */
 	enum uvh_program_kind kind;
 	char interpreter[PATH_MAX]; /* of a script: the ELF program that runs in the end */
-	struct uvh_elf elf;	    /* of `interpreter`, or of `path` where it is no script */
+	struct uvh_elf elf;         /* of `interpreter`, or of `path` where it is no script */
 };
 
 /* Two sentences for people; `why` is "" where nothing stands in the way. */

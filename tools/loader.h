@@ -20,7 +20,7 @@ int uvh_in_child(int (*work)(const void *argument, char *text), const void *argu
 
 struct uvh_libraries {
 	size_t count;
-	char **paths;		    /* in the loader's order, in which symbols are looked up */
+	char **paths;               /* in the loader's order, in which symbols are looked up */
 	char error[UVH_TEXT_BYTES]; /* why the loader gave up, in its words */
 };
 
