@@ -195,6 +195,9 @@ static void tramp_close(uv_handle_t *handle)
 		  true);
 	close_cb(handle);
 	scope.returned = true;
+	/* Without a frame nobody else ends it. */
+	if (UVH_UNLIKELY(scope.context == NULL) && uvh_context() != NULL)
+		uvh_end(uvh_context(), record, 0);
 }
 
 /*
