@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is a second handle, or a second loop: after the first has ended, and although it has not. */
+/* Memory that is a second handle, or a second loop: after the first has ended, and although it has
+ * not. */
 #include "program.h"
 
 static union {
@@ -46,11 +47,13 @@ static void in_close_wiped(uv_loop_t *loop)
 	uv_close((uv_handle_t *) &memory.idle, on_first_close_wiped);
 }
 
-static uv_loop_t *lost_loop(void)
+/* A second loop, with a live handle. The first one is used before, so that it is the first. */
+static uv_loop_t *lost_loop(uv_loop_t *loop)
 {
 	uv_loop_t *lost = malloc(sizeof *lost);
 
 	CHECK(lost != NULL);
+	CHECK_OK(uv_run(loop, UV_RUN_NOWAIT));
 	CHECK_OK(uv_loop_init(lost));
 	CHECK_OK(uv_timer_init(lost, &memory.timer));
 	CHECK_OK(uv_timer_start(&memory.timer, on_second_timer, 1, 0));
@@ -60,7 +63,7 @@ static uv_loop_t *lost_loop(void)
 /* The loop of the first handle is forgotten, closed handles or not, and its memory is gone. */
 static void live(uv_loop_t *loop)
 {
-	uv_loop_t *lost = lost_loop();
+	uv_loop_t *lost = lost_loop(loop);
 
 	CHECK_OK(uv_timer_init(loop, &memory.timer));
 	CHECK_OK(uv_timer_start(&memory.timer, on_second_timer, 1, 0));
@@ -70,7 +73,7 @@ static void live(uv_loop_t *loop)
 
 static void live_wiped(uv_loop_t *loop)
 {
-	uv_loop_t *lost = lost_loop();
+	uv_loop_t *lost = lost_loop(loop);
 
 	memset(&memory, 0, sizeof memory);
 	CHECK_OK(uv_timer_init(loop, &memory.timer));
@@ -81,7 +84,7 @@ static void live_wiped(uv_loop_t *loop)
 
 static void live_other_type(uv_loop_t *loop)
 {
-	uv_loop_t *lost = lost_loop();
+	uv_loop_t *lost = lost_loop(loop);
 
 	CHECK_OK(uv_tcp_init(loop, &memory.tcp));
 	uv_close((uv_handle_t *) &memory.tcp, NULL);
@@ -127,7 +130,7 @@ static void loop_again(uv_loop_t *loop)
 	static uv_loop_t again;
 	static uv_timer_t timers[2];
 
-	(void) loop;
+	CHECK_OK(uv_run(loop, UV_RUN_NOWAIT));
 	CHECK_OK(uv_loop_init(&again));
 	CHECK_OK(uv_timer_init(&again, &timers[0]));
 	CHECK_RESULT(uv_loop_close(&again), UV_EBUSY);
@@ -139,14 +142,14 @@ static void loop_again(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "in_close", in_close },
-	{ "in_close_wiped", in_close_wiped },
-	{ "live", live },
-	{ "live_wiped", live_wiped },
-	{ "live_other_type", live_other_type },
-	{ "handle_then_request", handle_then_request },
-	{ "copied", copied },
-	{ "loop_again", loop_again },
+    {"in_close", in_close},
+    {"in_close_wiped", in_close_wiped},
+    {"live", live},
+    {"live_wiped", live_wiped},
+    {"live_other_type", live_other_type},
+    {"handle_then_request", handle_then_request},
+    {"copied", copied},
+    {"loop_again", loop_again},
 };
 
 int main(int argc, char **argv)

@@ -87,8 +87,10 @@ static void udp_send(uv_loop_t *loop)
 	CHECK_OK(uv_udp_init(loop, &udp));
 	CHECK_OK(uv_udp_bind(&udp, (struct sockaddr *) &address, 0));
 	CHECK_OK(uv_udp_getsockname(&udp, (struct sockaddr *) &address, &bytes));
-	CHECK_OK(uv_udp_send(&requests[0], &udp, &buffer, 1, (struct sockaddr *) &address, on_send));
-	CHECK_OK(uv_udp_send(&requests[1], &udp, &buffer, 1, (struct sockaddr *) &address, on_send));
+	CHECK_OK(
+	    uv_udp_send(&requests[0], &udp, &buffer, 1, (struct sockaddr *) &address, on_send));
+	CHECK_OK(
+	    uv_udp_send(&requests[1], &udp, &buffer, 1, (struct sockaddr *) &address, on_send));
 	uv_close((uv_handle_t *) &udp, on_close);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	CHECK(sends_ended == 2);
@@ -103,7 +105,7 @@ static void on_named_close(uv_handle_t *handle)
 static void order(uv_loop_t *loop)
 {
 	static uv_timer_t timers[3];
-	static char names[3][2] = { "a", "b", "c" };
+	static char names[3][2] = {"a", "b", "c"};
 
 	for (int i = 0; i < 3; i++) {
 		CHECK_OK(uv_timer_init(loop, &timers[i]));
@@ -182,20 +184,20 @@ static void close_reset_refused(uv_loop_t *loop)
 	int listener = plain_listener(&address);
 
 	CHECK_OK(uv_tcp_init(loop, &tcp));
-	CHECK_OK(uv_tcp_connect(&req, &tcp, (struct sockaddr *) &address,
-				on_connect_then_shutdown));
+	CHECK_OK(
+	    uv_tcp_connect(&req, &tcp, (struct sockaddr *) &address, on_connect_then_shutdown));
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	CHECK(close(listener) == 0);
 }
 
 static const struct scene scenes[] = {
-	{ "write_queue", write_queue },
-	{ "connect_and_write", connect_and_write },
-	{ "udp_send", udp_send },
-	{ "order", order },
-	{ "active", active },
-	{ "close_reset", close_reset },
-	{ "close_reset_refused", close_reset_refused },
+    {"write_queue", write_queue},
+    {"connect_and_write", connect_and_write},
+    {"udp_send", udp_send},
+    {"order", order},
+    {"active", active},
+    {"close_reset", close_reset},
+    {"close_reset_refused", close_reset_refused},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that fail at once: no callback follows, so no resource came to be; what was there is unharmed. */
+/* Calls that fail at once: no callback follows, so no resource came to be; what was there is
+ * unharmed. */
 #include "program.h"
 
 #include <fcntl.h>
@@ -94,7 +95,8 @@ static void streams(uv_loop_t *loop)
 		     UV_ENOTCONN);
 	open_pipe_pair(loop, &left, &right, 0);
 	CHECK_RESULT(uv_write2(&write_request, (uv_stream_t *) &left, &buffer, 1,
-			       (uv_stream_t *) &right, never_write), UV_EINVAL);
+			       (uv_stream_t *) &right, never_write),
+		     UV_EINVAL);
 	CHECK_RESULT(uv_accept((uv_stream_t *) &left, (uv_stream_t *) &right), UV_EAGAIN);
 	uv_close((uv_handle_t *) &unopened, NULL);
 	uv_close((uv_handle_t *) &left, NULL);
@@ -228,7 +230,7 @@ static uv_process_options_t options_of(const char *file, char **args)
 static void spawn_stdio(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = { (char *) "true", NULL };
+	char *args[] = {(char *) "true", NULL};
 	uv_process_options_t options = options_of("true", args);
 	uv_stdio_container_t stdio[1];
 
@@ -248,7 +250,7 @@ static void on_exit_of_child(uv_process_t *process, int64_t status, int signal)
 
 static void on_failed_closed(uv_handle_t *handle)
 {
-	char *args[] = { (char *) "true", NULL };
+	char *args[] = {(char *) "true", NULL};
 	uv_process_options_t options = options_of("true", args);
 
 	puts("failed handle closed");
@@ -260,7 +262,7 @@ static void on_failed_closed(uv_handle_t *handle)
 static void spawn_again(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = { (char *) "none", NULL };
+	char *args[] = {(char *) "none", NULL};
 	uv_process_options_t options = options_of("/no/such/program", args);
 
 	CHECK_RESULT(uv_spawn(loop, &process, &options), UV_ENOENT);
@@ -286,16 +288,16 @@ static void thread(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "streams", streams },
-	{ "connect_twice", connect_twice },
-	{ "listen_in_use", listen_in_use },
-	{ "pipe_connect", pipe_connect },
-	{ "udp", udp },
-	{ "requests", requests },
-	{ "watchers", watchers },
-	{ "spawn_stdio", spawn_stdio },
-	{ "spawn_again", spawn_again },
-	{ "thread", thread },
+    {"streams", streams},
+    {"connect_twice", connect_twice},
+    {"listen_in_use", listen_in_use},
+    {"pipe_connect", pipe_connect},
+    {"udp", udp},
+    {"requests", requests},
+    {"watchers", watchers},
+    {"spawn_stdio", spawn_stdio},
+    {"spawn_again", spawn_again},
+    {"thread", thread},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes: fork without exec and uv_loop_fork, fork and exec, uv_spawn with pipes, a child's child. */
+/* Processes: fork without exec and uv_loop_fork, fork and exec, uv_spawn with pipes, a child's
+ * child. */
 #include "program.h"
 
 #include <sys/wait.h>
@@ -152,7 +153,7 @@ static void on_spawned(uv_loop_t *loop, char **env)
 {
 	static uv_process_t process;
 	static uv_pipe_t output;
-	char *args[] = { (char *) own_path, (char *) "leaf", NULL };
+	char *args[] = {(char *) own_path, (char *) "leaf", NULL};
 	uv_process_options_t options;
 	uv_stdio_container_t stdio[2];
 
@@ -182,7 +183,7 @@ static void spawn(uv_loop_t *loop)
 static void spawn_with_env(uv_loop_t *loop)
 {
 	char path[] = "PATH=/usr/bin:/bin";
-	char *env[] = { path, NULL };
+	char *env[] = {path, NULL};
 
 	on_spawned(loop, env);
 }
@@ -194,14 +195,14 @@ static void leaf(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "without_exec", without_exec },
-	{ "in_callback", in_callback },
-	{ "child_does_nothing", child_does_nothing },
-	{ "own_loop_in_child", own_loop_in_child },
-	{ "with_exec", with_exec },
-	{ "spawn", spawn },
-	{ "spawn_with_env", spawn_with_env },
-	{ "leaf", leaf },
+    {"without_exec", without_exec},
+    {"in_callback", in_callback},
+    {"child_does_nothing", child_does_nothing},
+    {"own_loop_in_child", own_loop_in_child},
+    {"with_exec", with_exec},
+    {"spawn", spawn},
+    {"spawn_with_env", spawn_with_env},
+    {"leaf", leaf},
 };
 
 int main(int argc, char **argv)

@@ -41,8 +41,8 @@ static void repeat(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "once", once },
-	{ "repeat", repeat },
+    {"once", once},
+    {"repeat", repeat},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Canonical trace H2: file system requests, one alone, a chain on the same memory, a synchronous one. */
+/* Canonical trace H2: file system requests, one alone, a chain on the same memory, a synchronous
+ * one. */
 #include "program.h"
 
 static uv_fs_t request;
@@ -41,9 +42,9 @@ static void synchronous(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "stat", stat_once },
-	{ "chain", chain },
-	{ "synchronous", synchronous },
+    {"stat", stat_once},
+    {"chain", chain},
+    {"synchronous", synchronous},
 };
 
 int main(int argc, char **argv)

@@ -61,7 +61,7 @@ static void echo_once(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "echo", echo_once },
+    {"echo", echo_once},
 };
 
 int main(int argc, char **argv)

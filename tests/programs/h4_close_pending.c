@@ -38,7 +38,7 @@ static void close_pending(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "close_pending", close_pending },
+    {"close_pending", close_pending},
 };
 
 int main(int argc, char **argv)

@@ -64,8 +64,8 @@ static void cancel(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "work", work },
-	{ "cancel", cancel },
+    {"work", work},
+    {"cancel", cancel},
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Canonical trace H6: libuv makes timers, signal handlers, async handles and fs requests for its own
- * use; they are not the program's.
+ * Canonical trace H6: libuv makes timers, signal handlers, async handles and fs requests for its
+ * own use; they are not the program's.
  */
 #include "program.h"
 
@@ -25,11 +25,10 @@ static void on_close(uv_handle_t *handle)
 }
 
 /* Reported: the file is missing; it is there; it has grown. */
-static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
-		      const uv_stat_t *now)
+static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before, const uv_stat_t *now)
 {
-	printf("report %d: %s, %d bytes, then %d\n", ++reported, status < 0 ? uv_err_name(status) : "ok",
-	       (int) before->st_size, (int) now->st_size);
+	printf("report %d: %s, %d bytes, then %d\n", ++reported,
+	       status < 0 ? uv_err_name(status) : "ok", (int) before->st_size, (int) now->st_size);
 	if (reported < 3) {
 		append_byte("watched");
 		return;
@@ -55,7 +54,7 @@ static void on_exit_of_child(uv_process_t *process, int64_t status, int signal)
 static void spawn(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = { (char *) "true", NULL };
+	char *args[] = {(char *) "true", NULL};
 	uv_process_options_t options;
 
 	memset(&options, 0, sizeof options);
@@ -89,10 +88,10 @@ static void copyfile(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "fs_poll", fs_poll },
-	{ "spawn", spawn },
-	{ "default_loop", default_loop },
-	{ "copyfile", copyfile },
+    {"fs_poll", fs_poll},
+    {"spawn", spawn},
+    {"default_loop", default_loop},
+    {"copyfile", copyfile},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Canonical trace H7: calls that fail make no resource, but for uv_spawn, whose handle must be closed. */
+/* Canonical trace H7: calls that fail make no resource, but for uv_spawn, whose handle must be
+ * closed. */
 #include "program.h"
 
 static void on_close(uv_handle_t *handle)
@@ -33,7 +34,8 @@ static void write_epipe(uv_loop_t *loop)
 
 	open_pipe_pair(loop, &left, &right, 0);
 	CHECK_OK(uv_shutdown(&shutdown_request, (uv_stream_t *) &left, on_shutdown));
-	CHECK_RESULT(uv_write(&write_request, (uv_stream_t *) &left, &buffer, 1, never_on_write), UV_EPIPE);
+	CHECK_RESULT(uv_write(&write_request, (uv_stream_t *) &left, &buffer, 1, never_on_write),
+		     UV_EPIPE);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	uv_close((uv_handle_t *) &left, NULL);
 	uv_close((uv_handle_t *) &right, NULL);
@@ -56,7 +58,7 @@ static void never_on_exit(uv_process_t *process, int64_t status, int signal)
 static void spawn_enoent(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = { (char *) "no-such-program", NULL };
+	char *args[] = {(char *) "no-such-program", NULL};
 	uv_process_options_t options;
 
 	memset(&options, 0, sizeof options);
@@ -69,9 +71,9 @@ static void spawn_enoent(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "write_epipe", write_epipe },
-	{ "tcp_init_ex", tcp_init_ex },
-	{ "spawn_enoent", spawn_enoent },
+    {"write_epipe", write_epipe},
+    {"tcp_init_ex", tcp_init_ex},
+    {"spawn_enoent", spawn_enoent},
 };
 
 int main(int argc, char **argv)

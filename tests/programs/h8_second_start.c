@@ -160,7 +160,8 @@ static void read_again(uv_loop_t *loop)
 	uv_close((uv_handle_t *) &right, NULL);
 }
 
-static void udp_message(uv_udp_t *handle, ssize_t count, const struct sockaddr *from, const char *name)
+static void udp_message(uv_udp_t *handle, ssize_t count, const struct sockaddr *from,
+			const char *name)
 {
 	if (count == 0 && from == NULL)
 		return;
@@ -324,19 +325,19 @@ static void fs_event(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "idle", idle },
-	{ "prepare", prepare },
-	{ "check", check },
-	{ "timer", timer },
-	{ "signal_same", signal_same },
-	{ "signal_other", signal_other },
-	{ "read_twice", read_twice },
-	{ "read_again", read_again },
-	{ "udp_recv", udp_recv },
-	{ "poll", poll_twice },
-	{ "listen", listen_twice },
-	{ "fs_poll", fs_poll },
-	{ "fs_event", fs_event },
+    {"idle", idle},
+    {"prepare", prepare},
+    {"check", check},
+    {"timer", timer},
+    {"signal_same", signal_same},
+    {"signal_other", signal_other},
+    {"read_twice", read_twice},
+    {"read_again", read_again},
+    {"udp_recv", udp_recv},
+    {"poll", poll_twice},
+    {"listen", listen_twice},
+    {"fs_poll", fs_poll},
+    {"fs_event", fs_event},
 };
 
 int main(int argc, char **argv)

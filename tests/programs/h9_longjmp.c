@@ -28,7 +28,8 @@ static void jumping(uv_timer_t *timer)
 	longjmp(target, 1);
 }
 
-/* uv_run comes first after the jump, so that what was left is known before the next timer is made. */
+/* uv_run comes first after the jump, so that what was left is known before the next timer is made.
+ */
 static void to_main(uv_loop_t *loop)
 {
 	CHECK_OK(uv_timer_init(loop, &outer));
@@ -40,7 +41,7 @@ static void to_main(uv_loop_t *loop)
 	CHECK_OK(uv_run(loop, UV_RUN_NOWAIT));
 	puts("back in main");
 	CHECK_OK(uv_timer_init(loop, &later));
-	CHECK_OK(uv_timer_start(&later, on_later, 1, 0));
+	CHECK_OK(uv_timer_start(&later, on_later, 50, 0));
 	uv_close((uv_handle_t *) &outer, on_close);
 }
 
@@ -100,10 +101,10 @@ static void inside(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "to_main", to_main },
-	{ "through_two", through_two },
-	{ "to_outer_callback", to_outer_callback },
-	{ "inside", inside },
+    {"to_main", to_main},
+    {"through_two", through_two},
+    {"to_outer_callback", to_outer_callback},
+    {"inside", inside},
 };
 
 int main(int argc, char **argv)

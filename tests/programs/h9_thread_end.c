@@ -84,8 +84,8 @@ static void thread_cancel(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "thread_exit", thread_exit },
-	{ "thread_cancel", thread_cancel },
+    {"thread_exit", thread_exit},
+    {"thread_cancel", thread_cancel},
 };
 
 int main(int argc, char **argv)

@@ -36,7 +36,7 @@ static void to_main(uv_loop_t *loop)
 		printf("caught: %s\n", error.what());
 	}
 	CHECK_OK(uv_timer_init(loop, &later));
-	CHECK_OK(uv_timer_start(&later, on_later, 1, 0));
+	CHECK_OK(uv_timer_start(&later, on_later, 50, 0));
 	uv_close(reinterpret_cast<uv_handle_t *>(&thrower), on_close);
 }
 
@@ -162,12 +162,9 @@ static void from_request(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "to_main", to_main },
-	{ "to_outer_callback", to_outer_callback },
-	{ "through_two", through_two },
-	{ "inside", inside },
-	{ "from_close", from_close },
-	{ "from_request", from_request },
+    {"to_main", to_main},         {"to_outer_callback", to_outer_callback},
+    {"through_two", through_two}, {"inside", inside},
+    {"from_close", from_close},   {"from_request", from_request},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles that are tied to others: accepted from a server, sent and received over a pipe; servers. */
+/* Handles that are tied to others: accepted from a server, sent and received over a pipe; servers.
+ */
 #include "program.h"
 
 static uv_tcp_t tcp_server;
@@ -121,10 +122,10 @@ static void servers(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "accept_tcp", accept_tcp },
-	{ "accept_pipe", accept_pipe },
-	{ "write2", write2 },
-	{ "servers", servers },
+    {"accept_tcp", accept_tcp},
+    {"accept_pipe", accept_pipe},
+    {"write2", write2},
+    {"servers", servers},
 };
 
 int main(int argc, char **argv)

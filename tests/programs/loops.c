@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loops: several in one thread, in threads, made by uv_loop_new, busy at their close, made again. */
+/* Loops: several in one thread, in threads, made by uv_loop_new, busy at their close, made again.
+ */
 #include "program.h"
 
 static void on_close(uv_handle_t *handle)
@@ -26,14 +27,26 @@ static void two_in_main(uv_loop_t *loop)
 {
 	uv_loop_t second;
 
+	run_timer(loop);
 	CHECK_OK(uv_loop_init(&second));
 	run_timer(&second);
 	run_timer(loop);
 	CHECK_OK(uv_loop_close(&second));
 }
 
+/* A loop that serves synchronous calls only: nothing ever happens in it. */
+static void unused_first(uv_loop_t *loop)
+{
+	uv_loop_t used;
+
+	(void) loop;
+	CHECK_OK(uv_loop_init(&used));
+	run_timer(&used);
+	CHECK_OK(uv_loop_close(&used));
+}
+
 #define THREADS 4
-#define TIMERS 25
+#define TIMERS  25
 static uv_barrier_t barrier;
 
 static void run_many_timers(void *arg)
@@ -234,16 +247,17 @@ static void walk_makes(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "two_in_main", two_in_main },
-	{ "in_threads", in_threads },
-	{ "busy", busy },
-	{ "new_and_delete", new_and_delete },
-	{ "again", again },
-	{ "run_elsewhere", run_elsewhere },
-	{ "first_elsewhere", first_elsewhere },
-	{ "modes", modes },
-	{ "walk", walk },
-	{ "walk_makes", walk_makes },
+    {"two_in_main", two_in_main},
+    {"unused_first", unused_first},
+    {"in_threads", in_threads},
+    {"busy", busy},
+    {"new_and_delete", new_and_delete},
+    {"again", again},
+    {"run_elsewhere", run_elsewhere},
+    {"first_elsewhere", first_elsewhere},
+    {"modes", modes},
+    {"walk", walk},
+    {"walk_makes", walk_makes},
 };
 
 int main(int argc, char **argv)

@@ -170,13 +170,10 @@ static void other_loop(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "inside", inside },
-	{ "close_inside", close_inside },
-	{ "itself", itself },
-	{ "request_inside", request_inside },
-	{ "deeply", deeply },
-	{ "many_ends", many_ends },
-	{ "other_loop", other_loop },
+    {"inside", inside},         {"close_inside", close_inside},
+    {"itself", itself},         {"request_inside", request_inside},
+    {"deeply", deeply},         {"many_ends", many_ends},
+    {"other_loop", other_loop},
 };
 
 int main(int argc, char **argv)

@@ -125,7 +125,7 @@ static void close_without(uv_loop_t *loop)
 static void exit_of_child(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = { (char *) "true", NULL };
+	char *args[] = {(char *) "true", NULL};
 	uv_process_options_t options;
 
 	memset(&options, 0, sizeof options);
@@ -172,15 +172,11 @@ static void einval(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "synchronous", synchronous },
-	{ "write_and_shutdown", write_and_shutdown },
-	{ "udp_send", udp_send },
-	{ "connect", connect_tcp },
-	{ "work_after", work_after },
-	{ "async", async },
-	{ "close", close_without },
-	{ "exit_of_child", exit_of_child },
-	{ "einval", einval },
+    {"synchronous", synchronous}, {"write_and_shutdown", write_and_shutdown},
+    {"udp_send", udp_send},       {"connect", connect_tcp},
+    {"work_after", work_after},   {"async", async},
+    {"close", close_without},     {"exit_of_child", exit_of_child},
+    {"einval", einval},
 };
 
 int main(int argc, char **argv)

@@ -55,8 +55,11 @@ struct scene {
 
 #define CHECK_OK(call) CHECK_RESULT(call, 0)
 
-/* Nothing of this header must be called by every program. */
-#define HELPER __attribute__((unused)) static
+/*
+ * Nothing of this header must be called by every program; and what is not called is not there, for
+ * a program that does not link libuv.
+ */
+#define HELPER static inline
 
 /* The alloc callback of most programs; no two reads are in flight at once in one thread. */
 HELPER void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -119,7 +122,7 @@ HELPER void open_pipe_pair(uv_loop_t *loop, uv_pipe_t *left, uv_pipe_t *right, i
 	CHECK_OK(uv_pipe_open(right, ends[1]));
 }
 
-HELPER char scratch_folder[512];
+__attribute__((unused)) static char scratch_folder[512];
 
 /* Moves the process into an empty folder. */
 HELPER void enter_scratch_folder(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory of a request in its own callback: submitted again, or overwritten and freed. Nothing may
- * look at it after the callback was called.
+ * The memory of a request in its own callback: submitted again, or overwritten and freed. Nothing
+ * may look at it after the callback was called.
  */
 #include "program.h"
 
@@ -183,8 +183,8 @@ static void on_first_send(uv_udp_send_t *req, int status)
 
 	CHECK_OK(status);
 	puts("first");
-	CHECK_OK(uv_udp_send(req, &udp, &buffer, 1, (struct sockaddr *) &udp_address,
-			     on_second_send));
+	CHECK_OK(
+	    uv_udp_send(req, &udp, &buffer, 1, (struct sockaddr *) &udp_address, on_second_send));
 }
 
 static void udp_reuse(uv_loop_t *loop)
@@ -193,7 +193,8 @@ static void udp_reuse(uv_loop_t *loop)
 	uv_buf_t buffer = uv_buf_init(byte, 1);
 
 	open_udp(loop);
-	CHECK_OK(uv_udp_send(&req, &udp, &buffer, 1, (struct sockaddr *) &udp_address, on_first_send));
+	CHECK_OK(
+	    uv_udp_send(&req, &udp, &buffer, 1, (struct sockaddr *) &udp_address, on_first_send));
 }
 
 static void on_freed_send(uv_udp_send_t *req, int status)
@@ -231,8 +232,8 @@ static void on_first_connect(uv_connect_t *req, int status)
 	CHECK(req->handle == (uv_stream_t *) &first_tcp);
 	CHECK_OK(status);
 	puts("first");
-	CHECK_OK(uv_tcp_connect(req, &second_tcp, (struct sockaddr *) &listening,
-				on_second_connect));
+	CHECK_OK(
+	    uv_tcp_connect(req, &second_tcp, (struct sockaddr *) &listening, on_second_connect));
 }
 
 static void connect_reuse(uv_loop_t *loop)
@@ -242,7 +243,8 @@ static void connect_reuse(uv_loop_t *loop)
 
 	CHECK_OK(uv_tcp_init(loop, &first_tcp));
 	CHECK_OK(uv_tcp_init(loop, &second_tcp));
-	CHECK_OK(uv_tcp_connect(&req, &first_tcp, (struct sockaddr *) &listening, on_first_connect));
+	CHECK_OK(
+	    uv_tcp_connect(&req, &first_tcp, (struct sockaddr *) &listening, on_first_connect));
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	CHECK(close(listener) == 0);
 }
@@ -346,8 +348,8 @@ static void on_freed_random(uv_random_t *req, int status, void *buffer, size_t b
 
 static void random_free(uv_loop_t *loop)
 {
-	CHECK_OK(uv_random(loop, allocate(sizeof(uv_random_t)), random_bytes, sizeof random_bytes, 0,
-			   on_freed_random));
+	CHECK_OK(uv_random(loop, allocate(sizeof(uv_random_t)), random_bytes, sizeof random_bytes,
+			   0, on_freed_random));
 }
 
 static int copies_written;
@@ -376,20 +378,13 @@ static void copied_request(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "fs_reuse", fs_reuse },
-	{ "fs_free", fs_free },
-	{ "work_reuse", work_reuse },
-	{ "work_free", work_free },
-	{ "write_reuse", write_reuse },
-	{ "write_free", write_free },
-	{ "udp_reuse", udp_reuse },
-	{ "udp_free", udp_free },
-	{ "connect_reuse", connect_reuse },
-	{ "connect_free", connect_free },
-	{ "dns_reuse", dns_reuse },
-	{ "dns_free", dns_free },
-	{ "random_free", random_free },
-	{ "copied_request", copied_request },
+    {"fs_reuse", fs_reuse},           {"fs_free", fs_free},
+    {"work_reuse", work_reuse},       {"work_free", work_free},
+    {"write_reuse", write_reuse},     {"write_free", write_free},
+    {"udp_reuse", udp_reuse},         {"udp_free", udp_free},
+    {"connect_reuse", connect_reuse}, {"connect_free", connect_free},
+    {"dns_reuse", dns_reuse},         {"dns_free", dns_free},
+    {"random_free", random_free},     {"copied_request", copied_request},
 };
 
 int main(int argc, char **argv)

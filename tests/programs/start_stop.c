@@ -237,18 +237,18 @@ static void repeating(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "timer", timer },
-	{ "idle", idle },
-	{ "prepare", prepare },
-	{ "check", check },
-	{ "poll", poll_events },
-	{ "signal", signals },
-	{ "fs_event", fs_event },
-	{ "fs_poll", fs_poll },
-	{ "read", reading },
-	{ "udp_recv", udp_recv },
-	{ "arm_elsewhere", arm_elsewhere },
-	{ "repeating", repeating },
+    {"timer", timer},
+    {"idle", idle},
+    {"prepare", prepare},
+    {"check", check},
+    {"poll", poll_events},
+    {"signal", signals},
+    {"fs_event", fs_event},
+    {"fs_poll", fs_poll},
+    {"read", reading},
+    {"udp_recv", udp_recv},
+    {"arm_elsewhere", arm_elsewhere},
+    {"repeating", repeating},
 };
 
 int main(int argc, char **argv)

@@ -172,15 +172,15 @@ static void itself(uv_loop_t *loop)
 }
 
 static const struct scene scenes[] = {
-	{ "same_thread", same_thread },
-	{ "from_callback", from_callback },
-	{ "other_thread", other_thread },
-	{ "other_loop", other_loop },
-	{ "work", work },
-	{ "plain_thread", plain_thread },
-	{ "signal_handler", signal_handler },
-	{ "coalesced", coalesced },
-	{ "itself", itself },
+    {"same_thread", same_thread},
+    {"from_callback", from_callback},
+    {"other_thread", other_thread},
+    {"other_loop", other_loop},
+    {"work", work},
+    {"plain_thread", plain_thread},
+    {"signal_handler", signal_handler},
+    {"coalesced", coalesced},
+    {"itself", itself},
 };
 
 int main(int argc, char **argv)

@@ -208,12 +208,39 @@ static void threads(uv_loop_t *loop)
 	CHECK_OK(uv_queue_work(loop, &req, note_thread, on_noted));
 }
 
+static void on_timer(uv_timer_t *timer)
+{
+	uv_close((uv_handle_t *) timer, NULL);
+}
+
+static void run_own_loop(uv_work_t *req)
+{
+	uv_loop_t own;
+	uv_timer_t timer;
+
+	(void) req;
+	CHECK_OK(uv_loop_init(&own));
+	CHECK_OK(uv_timer_init(&own, &timer));
+	CHECK_OK(uv_timer_start(&timer, on_timer, 1, 0));
+	CHECK_OK(uv_run(&own, UV_RUN_DEFAULT));
+	CHECK_OK(uv_loop_close(&own));
+}
+
+/* Work is code of the program as any other, and may have a loop. */
+static void own_loop(uv_loop_t *loop)
+{
+	static uv_work_t req;
+
+	CHECK_OK(uv_queue_work(loop, &req, run_own_loop, on_counted));
+}
+
 static const struct scene scenes[] = {
-	{ "many", many },
-	{ "cancel_each", cancel_each },
-	{ "cancel_busy", cancel_busy },
-	{ "cancel_wrong_kind", cancel_wrong_kind },
-	{ "threads", threads },
+    {"many", many},
+    {"cancel_each", cancel_each},
+    {"cancel_busy", cancel_busy},
+    {"cancel_wrong_kind", cancel_wrong_kind},
+    {"threads", threads},
+    {"own_loop", own_loop},
 };
 
 int main(int argc, char **argv)

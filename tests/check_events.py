@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds the JSON events of the log plugin against the rules that every stream of events keeps.
+
+usage: check_events.py [--late] [--ended] FILE...
+
+Each FILE is the log of one process. Prints each broken rule as FILE:LINE: what is wrong, and exits 1
+if there was one.
+
+  --late   the log begins in the middle (a forked child): what was made before is unknown, and may end
+  --ended  every resource has been destroyed by the end of the log
+"""
+
+import json
+import re
+import sys
+
+KEYS = ["event", "id", "type", "uv_type", "trigger", "execution", "loop", "thread", "time_ns"]
+MORE_KEYS = ["call", "callback", "sender", "other", "flags"]
+
+NODE_EVENTS = {"init", "before", "after", "destroy"}
+EVENTS = NODE_EVENTS | {
+    "promise_resolve", "start", "stop", "wakeup", "work_begin", "work_end", "link", "type_change",
+    "loop_enter", "loop_exit",
+}
+# Which event opens a scope that another one ends.
+OPENED_BY = {"after": "before", "work_end": "work_begin"}
+
+HANDLES = {
+    "TIMERWRAP": "uv_timer_t", "IDLEWRAP": "uv_idle_t", "PREPAREWRAP": "uv_prepare_t",
+    "CHECKWRAP": "uv_check_t", "ASYNCWRAP": "uv_async_t", "POLLWRAP": "uv_poll_t",
+    "SIGNALWRAP": "uv_signal_t", "TCPWRAP": "uv_tcp_t", "TCPSERVERWRAP": "uv_tcp_t",
+    "PIPEWRAP": "uv_pipe_t", "PIPESERVERWRAP": "uv_pipe_t", "TTYWRAP": "uv_tty_t",
+    "UDPWRAP": "uv_udp_t", "PROCESSWRAP": "uv_process_t", "FSEVENTWRAP": "uv_fs_event_t",
+    "STATWATCHER": "uv_fs_poll_t",
+}
+REQUESTS = {
+    "TCPCONNECTWRAP": "uv_connect_t", "PIPECONNECTWRAP": "uv_connect_t",
+    "WRITEWRAP": "uv_write_t", "SHUTDOWNWRAP": "uv_shutdown_t", "UDPSENDWRAP": "uv_udp_send_t",
+    "FSREQCALLBACK": "uv_fs_t", "GETADDRINFOREQWRAP": "uv_getaddrinfo_t",
+    "GETNAMEINFOREQWRAP": "uv_getnameinfo_t", "RANDOMREQ": "uv_random_t", "WORKREQ": "uv_work_t",
+}
+UV_TYPES = {**HANDLES, **REQUESTS, "UVTHREAD": "uv_thread_t", "NONE": "none"}
+SERVERS = {"TCPWRAP": "TCPSERVERWRAP", "PIPEWRAP": "PIPESERVERWRAP"}
+# Made by calls that work on a handle: it is their trigger.
+ON_HANDLE = {
+    "TCPCONNECTWRAP": {"TCPWRAP"},
+    "PIPECONNECTWRAP": {"PIPEWRAP"},
+    "WRITEWRAP": {"TCPWRAP", "PIPEWRAP", "TTYWRAP"},
+    "SHUTDOWNWRAP": {"TCPWRAP", "PIPEWRAP", "TTYWRAP"},
+    "UDPSENDWRAP": {"UDPWRAP"},
+}
+FLAGS = {
+    "unwound", "failed", "reused", "loop_closed", "at_exit", "noop", "cancelled", "closing", "forced",
+}
+ID = re.compile(r"(?:([1-9][0-9]*):)?(0|[1-9][0-9]*)")
+
+
+class Broken(Exception):
+    """A rule that does not hold."""
+
+
+def require(condition, message):
+    if not condition:
+        raise Broken(message)
+
+
+def parse_id(text):
+    require(isinstance(text, str), f"an id is a string, not {text!r}")
+    match = ID.fullmatch(text)
+    require(match, f"no id: {text!r}")
+    return int(match[1] or 0), int(match[2])
+
+
+class Resource:
+    def __init__(self, event):
+        self.type = event["type"]
+        self.trigger = event["trigger"]
+        self.open = 0  # how many of its callbacks are on stacks
+        self.callbacks = 0
+        self.closing = False
+        self.started = False
+        self.work = None  # None, "work_begin", "work_end"
+        self.destroyed = False
+
+
+class Thread:
+    """One kernel thread: what runs on it, innermost last."""
+
+    def __init__(self):
+        self.stack = []  # (opening event, id)
+        self.loops = []  # ids of the loops whose uv_run was entered
+        self.time = -1
+        self.wakeup = None  # the id that the event before this one woke
+
+
+class Stream:
+    def __init__(self, late):
+        self.late = late
+        self.resources = {}
+        self.threads = {}
+        self.last = {}  # id space -> the latest sequence
+
+    def check(self, event):
+        self.check_shape(event)
+        thread = self.threads.setdefault(event["thread"], Thread())
+        require(event["time_ns"] >= thread.time, "time runs backwards in this thread")
+        thread.time = event["time_ns"]
+        woken, thread.wakeup = thread.wakeup, None
+        kind = event["event"]
+        if kind in ("loop_enter", "loop_exit"):
+            self.check_loop(thread, event)
+            return
+        require(parse_id(event["id"])[1] >= 2, "no resource has this id")
+        if kind == "init":
+            self.check_init(thread, event)
+            return
+        resource = self.find(event)
+        if resource is None:
+            self.check_unknown(thread, event)
+            return
+        require(not resource.destroyed, f"{kind} after destroy")
+        require(event["trigger"] == resource.trigger, "the trigger is not that of init")
+        if kind != "type_change":
+            require(event["type"] == resource.type, f"the type was {resource.type}")
+        getattr(self, "check_" + kind)(thread, event, resource)
+        if kind == "before" and resource.type == "ASYNCWRAP" and "closing" not in flags(event):
+            require(woken == event["id"], "an async callback without a wakeup just before it")
+
+    def check_shape(self, event):
+        require(isinstance(event, dict), "not an object")
+        keys = list(event)
+        require(keys[: len(KEYS)] == KEYS, f"the keys are {keys}")
+        more = keys[len(KEYS) :]
+        require(more == [key for key in MORE_KEYS if key in more], f"the keys end in {more}")
+        require(event["event"] in EVENTS, f"no event: {event['event']!r}")
+        require(UV_TYPES.get(event["type"]) == event["uv_type"], "the two names of the type differ")
+        for key in ("id", "trigger", "execution", "sender", "other"):
+            if key in event:
+                parse_id(event[key])
+        require(type(event["thread"]) is int and event["thread"] > 0, "no thread")
+        require(type(event["time_ns"]) is int and event["time_ns"] >= 0, "no time")
+        if event["type"] == "UVTHREAD":
+            require(event["loop"] is None, "a thread has no loop")
+        else:
+            require(event["loop"] == parse_id(event["id"])[0], "the loop is not that of the id")
+        require(("call" in event) == (event["type"] == "FSREQCALLBACK"), "call is for fs requests")
+        require(("sender" in event) == (event["event"] == "wakeup"), "sender is for wakeup")
+        require(("other" in event) == (event["event"] == "link"), "other is for link")
+        if "flags" in event:
+            require(event["flags"] and set(event["flags"]) <= FLAGS, "unknown or no flags")
+
+    def find(self, event):
+        resource = self.resources.get(event["id"])
+        require(resource or self.late, f"{event['event']} before init")
+        return resource
+
+    def known(self, text):
+        """An id of a resource that was made, or of a thread's top level, or of libuv itself."""
+        return parse_id(text)[1] < 2 or text in self.resources or self.late
+
+    def current(self, thread):
+        """The execution id that an event of this thread must have: one of the ids returned."""
+        if thread.stack and self.is_callback(thread.stack[-1][1]):
+            return [thread.stack[-1][1]]
+        if thread.loops:
+            return [thread.loops[-1]]
+        if thread.stack:
+            return [thread.stack[-1][1]]
+        return None  # top level of this thread
+
+    def is_callback(self, text):
+        """Top-level code of a thread that uv_thread_create made is no callback of a loop."""
+        return text not in self.resources or self.resources[text].type != "UVTHREAD"
+
+    def check_execution(self, thread, event):
+        current = self.current(thread)
+        if current is not None:
+            require(event["execution"] in current, f"the execution id should be {current[0]}")
+        elif not self.late:
+            sequence = parse_id(event["execution"])[1]
+            is_thread = not self.is_callback(event["execution"])
+            require(sequence == 1 or is_thread, "the execution id should be that of top-level code")
+
+    def check_unknown(self, thread, event):
+        kind = event["event"]
+        if kind in ("before", "work_begin"):
+            thread.stack.append((kind, event["id"]))
+        elif kind in OPENED_BY and thread.stack and thread.stack[-1][1] == event["id"]:
+            thread.stack.pop()
+
+    def check_init(self, thread, event):
+        text = event["id"]
+        require(text not in self.resources, "a second init")
+        space, sequence = parse_id(text)
+        expected = self.last.get(space, 1) + 1
+        if self.late and space not in self.last:
+            expected = sequence
+        require(sequence == expected, f"the next id of this space is {expected}")
+        self.last[space] = sequence
+        self.check_execution(thread, event)
+        trigger = event["trigger"]
+        require(self.known(trigger), "the trigger is unknown")
+        require(trigger not in self.resources or not self.resources[trigger].destroyed,
+                "the trigger is destroyed")
+        if event["type"] not in ON_HANDLE:
+            require(trigger == event["execution"], "the trigger should be the execution id")
+        elif trigger in self.resources:
+            require(self.resources[trigger].type in ON_HANDLE[event["type"]],
+                    "the trigger should be the handle that the request works on")
+        require("SERVER" not in event["type"], "no handle is made a server")
+        self.resources[text] = Resource(event)
+
+    def check_before(self, thread, event, resource):
+        require(event["execution"] == event["id"], "the execution id should be its own")
+        require(not resource.closing, "a callback after the close callback")
+        require(resource.work != "work_begin", "the callback comes before work_end")
+        if resource.type not in HANDLES:
+            require(resource.callbacks == 0, "a request has one callback")
+            require("closing" not in flags(event), "only handles close")
+        resource.callbacks += 1
+        resource.open += 1
+        resource.closing = "closing" in flags(event)
+        thread.stack.append(("before", event["id"]))
+
+    def check_after(self, thread, event, resource):
+        self.leave(thread, event)
+        resource.open -= 1
+
+    def leave(self, thread, event):
+        opening = OPENED_BY[event["event"]]
+        require(event["execution"] == event["id"], "the execution id should be its own")
+        require(thread.stack, "nothing runs in this thread")
+        require(thread.stack[-1] == (opening, event["id"]),
+                f"{thread.stack[-1][1]} runs in this thread")
+        thread.stack.pop()
+
+    def check_work_begin(self, thread, event, resource):
+        require(resource.type == "WORKREQ", "only uv_queue_work has work")
+        require(resource.work is None and resource.callbacks == 0, "the work began before")
+        require(event["execution"] == event["id"], "the execution id should be its own")
+        resource.work = "work_begin"
+        resource.open += 1
+        thread.stack.append(("work_begin", event["id"]))
+
+    def check_work_end(self, thread, event, resource):
+        self.leave(thread, event)
+        resource.work = "work_end"
+        resource.open -= 1
+
+    def check_destroy(self, thread, event, resource):
+        space, sequence = parse_id(event["execution"])
+        require(sequence == 0 and space == parse_id(event["id"])[0],
+                "the execution id should be 0 of its space")
+        require(resource.open == 0, "destroy while it is on a stack")
+        if not {"forced", "at_exit"} & flags(event):
+            require(not any(self.is_callback(text) for _, text in thread.stack),
+                    f"destroy while {thread.stack and thread.stack[-1][1]} runs in this thread")
+        resource.destroyed = True
+
+    def check_start(self, thread, event, resource):
+        self.check_execution(thread, event)
+        require(resource.type in HANDLES, "only handles are started")
+        require(not resource.closing, "start of a handle that is closed")
+        resource.started = True
+
+    def check_stop(self, thread, event, resource):
+        self.check_execution(thread, event)
+        require(resource.started, "stop without a start")
+
+    def check_wakeup(self, thread, event, resource):
+        self.check_execution(thread, event)
+        require(resource.type == "ASYNCWRAP", "only uv_async_t wakes a loop")
+        require(self.known(event["sender"]), "the sender is unknown")
+        thread.wakeup = event["id"]
+
+    def check_link(self, thread, event, resource):
+        self.check_execution(thread, event)
+        require(event["other"] in self.resources or self.late, "the other is unknown")
+        require(resource.type in ("TCPSERVERWRAP", "PIPESERVERWRAP", "PIPEWRAP", "WRITEWRAP"),
+                "nothing is tied to this type")
+
+    def check_type_change(self, thread, event, resource):
+        self.check_execution(thread, event)
+        require(SERVERS.get(resource.type) == event["type"], f"{resource.type} cannot become this")
+        resource.type = event["type"]
+
+    def check_promise_resolve(self, thread, event, resource):
+        raise Broken("libuv has no promises")
+
+    def check_loop(self, thread, event):
+        require(event["type"] == "NONE" and parse_id(event["id"])[1] == 0, "no loop")
+        if event["event"] == "loop_enter":
+            thread.loops.append(event["id"])
+        elif thread.loops or not self.late:
+            require(thread.loops and thread.loops[-1] == event["id"],
+                    f"uv_run of {thread.loops[-1] if thread.loops else 'no loop'} ends first")
+            thread.loops.pop()
+
+    def finish(self, ended):
+        """What must hold at the end of a log; yields what does not."""
+        for text, resource in self.resources.items():
+            if resource.destroyed:
+                continue
+            if resource.open == 0 and (resource.closing or
+                                       resource.type in REQUESTS and resource.callbacks):
+                yield f"{resource.type} {text} has ended and was never destroyed"
+            elif ended:
+                yield f"{resource.type} {text} was never destroyed"
+
+
+def flags(event):
+    return set(event.get("flags", ()))
+
+
+def check_file(path, late, ended):
+    broken = 0
+    stream = Stream(late)
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                event = json.loads(line)
+                stream.check(event)
+            except ValueError as error:
+                print(f"{path}:{number}: not JSON: {error}: {line.rstrip()}")
+                broken += 1
+            except Broken as error:
+                print(f"{path}:{number}: {error}: {line.rstrip()}")
+                broken += 1
+    for message in stream.finish(ended):
+        print(f"{path}: {message}")
+        broken += 1
+    return broken
+
+
+def main(arguments):
+    late = "--late" in arguments
+    ended = "--ended" in arguments
+    paths = [argument for argument in arguments if not argument.startswith("--")]
+    unknown = {a for a in arguments if a.startswith("--")} - {"--late", "--ended"}
+    if unknown or not paths:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 1 if sum([check_file(path, late, ended) for path in paths]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

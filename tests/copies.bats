@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The ways in which a libuv, or more than one, comes into a process.
+
+load helpers
+
+# play PROGRAM: runs it with the log, and its counters in a file.
+play() {
+	export UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters
+	uvhooks_events "$1"
+	check_events --ended "$LOG"
+}
+
+counter() {
+	awk -v name="$1" '$1 == name { print $2 }' "$BATS_TEST_TMPDIR/counters"
+}
+
+# A module's play: a timer, an async handle, a stat and work, on a loop of its own and on the default
+# loop.
+expect_plays() {
+	local plays=$1 type
+	for type in TIMERWRAP ASYNCWRAP FSREQCALLBACK WORKREQ; do
+		[ "$(count_of init "$type")" = $((plays * 2)) ]
+		[ "$(count_of destroy "$type")" = $((plays * 2)) ]
+	done
+}
+
+@test "a libuv that is linked" {
+	play h1_timer
+	[ "$(counter other_libuvs)" = 0 ]
+	[ "$(counter unbind_failed)" = 0 ]
+	[ "$(counter missing_functions)" = 0 ]
+}
+
+@test "a libuv that comes with a module, goes with it, and comes again" {
+	play late_module
+	expect_plays 3
+}
+
+@test "a libuv that a constructor uses before main, and a destructor after it" {
+	play constructor
+	expect_trace_of "$(id_of TIMERWRAP 1)" before destroy <<-EOF
+		before 2
+		destroy 2
+	EOF
+	[ "$(count_of init TIMERWRAP)" = 3 ]
+	[ "$(count_of destroy TIMERWRAP)" = 3 ]
+	[ "$(count_of destroy UVTHREAD)" = 1 ]
+	[ "$(count_of destroy FSREQCALLBACK)" = 2 ]
+}
+
+@test "a libuv that the program loads and asks with dlsym is past the shim; what a module calls is not" {
+	play late_libuv
+	expect_plays 1
+}
+
+@test "a libuv that a module finds by RTLD_DEEPBIND is past the shim" {
+	play deepbind_module
+	expect_trace all </dev/null
+}
+
+@test "a libuv that a module has inside, in a program that has none" {
+	[ -x "$PROGRAMS/static_module_alone" ] || return 0
+	play static_module_alone
+	expect_plays 2
+	[ "$(counter other_libuvs)" = 0 ]
+}
+
+@test "a libuv that a module has inside yields to the program's, as without the shim" {
+	[ -x "$PROGRAMS/static_module_beside" ] || return 0
+	play static_module_beside
+	[ "$(count_of init TIMERWRAP)" = 6 ]
+	[ "$(count_of destroy TIMERWRAP)" = 6 ]
+	[ "$(counter other_libuvs)" = 0 ]
+}
+
+@test "three libuvs: those that are not traced are counted" {
+	[ -x "$PROGRAMS/static_modules_two" ] || return 0
+	play static_modules_two
+	traced=$(($(count_of init TIMERWRAP) / 2))
+	[ "$traced" = 4 ] || [ "$(counter other_libuvs)" -ge 1 ]
+	[ "$(counter untracked_callbacks)" = 0 ]
+}
+
+@test "a libuv inside the program cannot be seen" {
+	[ -x "$PROGRAMS/static_program" ] || return 0
+	play static_program
+	expect_trace all </dev/null
+}
+
+@test "a program that replaces the allocator of libuv is the first to use it" {
+	play allocator
+	expect_trace node <<-EOF
+		init 2 FSREQCALLBACK t1 stat
+		before 2
+		after 2
+		destroy 2
+	EOF
+}

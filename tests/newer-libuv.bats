@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=slow
+# The same shim under a libuv that is newer than the uv.h of the build. It is Debian's:
+# scripts/libuv-source fetches and builds it.
+
+load helpers
+load versions
+
+@test "the programs of these tests run with libuv 1.50" {
+	[ "$(libuv_under 1.50)" = "libuv 1.50.0" ]
+}
+
+@test "libuv 1.50: its own test suite has the same results bare and under the shim" {
+	suite_agrees 1.50 440 430
+}
+
+@test "libuv 1.50: the canonical traces" {
+	under 1.50 inner_bats "$TOP/tests/golden.bats"
+}
+
+@test "libuv 1.50: random programs keep the rules" {
+	under 1.50 inner_bats "$TOP/tests/properties.bats"
+}
+
+@test "libuv 1.50: a function that only the newer libuv has works, and its request is traced" {
+	pipe_connect2
+	under 1.50 runs_the_same "$BATS_TEST_TMPDIR/pipe_connect2" "$BATS_TEST_TMPDIR/pipe"
+	grep -qx 'connect 0' "$LOGS/bare.stdout"
+	check_events --ended "$LOGS"/*.json
+	[ "$(jq -r 'select(.type == "PIPECONNECTWRAP") | .event' "$LOGS"/*.json | paste -sd ' ')" = \
+		"init before after destroy" ]
+}
