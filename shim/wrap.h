@@ -10,6 +10,8 @@
  *   call returns, but for work and threads.
  * - Where libuv treats NULL in its own way (an error, a synchronous call) it gets NULL.
  * - A callback that is our own trampoline was read back from the struct: what is stored stays.
+ * - A request gets its callback back before that is called: the program may read it from there to
+ *   submit the request again. libuv does not read it any more.
  * - A resource without a record is passed on untouched.
  */
 #ifndef UVH_WRAP_H

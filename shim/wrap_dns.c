@@ -7,6 +7,7 @@ static void tramp_getaddrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo
 	UVH_SCOPE(scope);
 	uv_getaddrinfo_cb callback = (uv_getaddrinfo_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req, status, res);
 	scope.returned = true;
@@ -35,6 +36,7 @@ static void tramp_getnameinfo(uv_getnameinfo_t *req, int status, const char *hos
 	UVH_SCOPE(scope);
 	uv_getnameinfo_cb callback = (uv_getnameinfo_cb) uvh_enter_request(&scope, req);
 
+	req->getnameinfo_cb = callback;
 	if (callback != NULL)
 		callback(req, status, hostname, service);
 	scope.returned = true;

@@ -13,6 +13,7 @@ static void tramp_fs(uv_fs_t *req)
 	UVH_SCOPE(scope);
 	uv_fs_cb callback = (uv_fs_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req);
 	scope.returned = true;

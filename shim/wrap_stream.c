@@ -117,6 +117,7 @@ static void tramp_write(uv_write_t *req, int status)
 	UVH_SCOPE(scope);
 	uv_write_cb callback = (uv_write_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req, status);
 	scope.returned = true;
@@ -160,6 +161,7 @@ static void tramp_shutdown(uv_shutdown_t *req, int status)
 	UVH_SCOPE(scope);
 	uv_shutdown_cb callback = (uv_shutdown_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req, status);
 	scope.returned = true;
@@ -184,6 +186,7 @@ static void tramp_connect(uv_connect_t *req, int status)
 	UVH_SCOPE(scope);
 	uv_connect_cb callback = (uv_connect_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req, status);
 	scope.returned = true;

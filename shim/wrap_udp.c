@@ -7,6 +7,7 @@ static void tramp_udp_send(uv_udp_send_t *req, int status)
 	UVH_SCOPE(scope);
 	uv_udp_send_cb callback = (uv_udp_send_cb) uvh_enter_request(&scope, req);
 
+	req->send_cb = callback;
 	if (callback != NULL)
 		callback(req, status);
 	scope.returned = true;

@@ -20,8 +20,12 @@ static void tramp_work(uv_work_t *req)
 static void tramp_after_work(uv_work_t *req, int status)
 {
 	UVH_SCOPE(scope);
+	const struct uvh_record *record = uvh_record_of_request(req);
+	uv_work_cb work_cb = record == NULL ? NULL : (uv_work_cb) record->callback[UVH_EXTRA];
 	uv_after_work_cb callback = (uv_after_work_cb) uvh_enter_request(&scope, req);
 
+	req->work_cb = work_cb;
+	req->after_work_cb = callback;
 	if (callback != NULL)
 		callback(req, status);
 	scope.returned = true;
@@ -54,6 +58,7 @@ static void tramp_random(uv_random_t *req, int status, void *buf, size_t buflen)
 	UVH_SCOPE(scope);
 	uv_random_cb callback = (uv_random_cb) uvh_enter_request(&scope, req);
 
+	req->cb = callback;
 	if (callback != NULL)
 		callback(req, status, buf, buflen);
 	scope.returned = true;

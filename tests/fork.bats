@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2153
+# shellcheck disable=SC2030,SC2031,SC2153
 # Processes: each has a log of its own; a forked child goes on with the ids of its parent, a program that
 # was executed begins anew.
 

@@ -20,7 +20,7 @@ extern "C" {
 
 /*
  * Async ids. The top 16 bits name the id space, the low 48 a sequence within it. A loop is an id
- * space; the main thread's top level and the first loop made there share space 0. In every space
+ * space; the main thread's top level and the first loop used there share space 0. In every space
  * sequence 0 stands for "inside libuv, no callback on the stack", 1 for top-level code, and the
  * first resource gets 2.
  */

@@ -8,6 +8,7 @@ folder=$1/named
 rm -rf "$folder"
 mkdir "$folder"
 cd "$folder"
+PATH=$PATH:/usr/sbin # rndc is there
 
 # A copy, as the profile that AppArmor may have for the installed program lets it read nothing here.
 cp /usr/sbin/named .
