@@ -88,8 +88,13 @@ bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *lo
 		enum uvhooks_type type, void *callback)
 {
 	struct uvh_context *context = checked_context(here);
-	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
+	struct uvh_space *space;
 
+	if (UVH_UNLIKELY(context == NULL || request == NULL)) { /* NULL: libuv says UV_EINVAL */
+		submission->record = NULL;
+		return false;
+	}
+	space = uvh_space_of_loop(context, loop);
 	return prepare(submission, context, space, request, type, callback);
 }
 

@@ -82,10 +82,11 @@ static void tramp_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 	scope.returned = true;
 }
 
+/* The one function that takes a handle and answers NULL with an error. */
 UVH_EXPORT int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc_cb, uv_read_cb read_cb)
 {
 	UVH_ENTER();
-	struct uvh_record *record = pass ? NULL : uvh_record_of_handle(stream);
+	struct uvh_record *record = pass || stream == NULL ? NULL : uvh_record_of_handle(stream);
 	int result;
 
 	if (record == NULL)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # uvhooks check: what a program is, which libuv it has, whether it can be traced.
 
 bats_require_minimum_version 1.5.0

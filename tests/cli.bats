@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The command line of `uvhooks` itself: verbs, help, versions, and how it refuses.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # README and CONTRIBUTING say what is so: what they list is held against the sources, and what they
 # tell to type is typed. (The README's plugin is compiled and run in plugins.bats.)
 

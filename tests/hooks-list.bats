@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # uvhooks hooks: the list in shim/hooks.def, held against a libuv.
 
 bats_require_minimum_version 1.5.0

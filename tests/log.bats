@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The log plugin: one line per event, for people or as JSON, in any process, without harm to it.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Plugins: how one is written, compiled and loaded, what a hook may do, and that a bad one harms
 # nobody.
 

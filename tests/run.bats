@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # uvhooks run: the program is what it would be without us, and what cannot work is said at once.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The C unit tests: each prints what failed, and ends with status 1 if anything did.
 
 bats_require_minimum_version 1.5.0
