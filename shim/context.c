@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "context.h"
+#include "emit.h"
 
 __thread struct uvh_tls uvh_tls;
 
@@ -37,8 +37,9 @@ static struct uvh_context *take(void)
 	context = uvh_map(sizeof(*context));
 	if (context == NULL)
 		return NULL;
-	context->frames = context->inline_frames;
-	context->capacity = UVH_INLINE_FRAMES;
+	context->frames = context->top = context->inline_frames;
+	context->limit = context->frames + UVH_INLINE_FRAMES;
+	context->frames->kind = UVH_FRAME_BOTTOM;
 	context->in_use = 1;
 	context->next = __atomic_load_n(&contexts, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&contexts, &context->next, context, true,
@@ -62,6 +63,7 @@ struct uvh_context *uvh_context_make(void)
 		return uvh_tls.context;
 	}
 	context->thread_id = kernel_thread_id();
+	context->errno_here = &errno;
 	uvh_tls.context = context;
 	if (thread_end_made)
 		pthread_setspecific(thread_end, context);
@@ -96,7 +98,8 @@ void uvh_context_forked(void)
 		if (context == mine || context->in_use == 0)
 			continue;
 		/* Its thread is not in this process. What it had queued belongs to the parent. */
-		context->depth = context->callbacks = context->dispatching = 0;
+		context->top = context->frames;
+		context->frozen = NULL;
 		context->destroy_first = context->destroy_last = context->destroy_count = 0;
 		context->draining = false;
 		context->cached_loop = NULL;
@@ -109,27 +112,35 @@ void uvh_context_forked(void)
 		mine->thread_id = kernel_thread_id();
 }
 
-uvhooks_async_id uvh_root_id(struct uvh_context *context)
+uvhooks_async_id uvh_home_root(struct uvh_context *context)
 {
-	struct uvh_space *home;
+	const struct uvh_space *home = uvh_home(context);
 
-	if (context->root != 0)
-		return context->root;
-	home = uvh_home(context);
 	return home == NULL ? 0 : uvh_space_root(home);
+}
+
+uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context)
+{
+	const struct uvh_frame *top = context->top;
+
+	if (top->kind == UVH_FRAME_BOTTOM)
+		return context->root_trigger;
+	return top->record != NULL ? top->record->trigger : top->trigger;
 }
 
 int uvh_stack_grow(struct uvh_context *context)
 {
-	struct uvh_frame *frames =
-	    uvh_map((size_t) context->capacity * 2 * sizeof(struct uvh_frame));
+	size_t capacity = (size_t) (context->limit - context->frames);
+	size_t depth = (size_t) (context->top - context->frames) + 1;
+	struct uvh_frame *frames = uvh_map(capacity * 2 * sizeof(struct uvh_frame));
 
 	if (frames == NULL)
 		return -1;
-	memcpy(frames, context->frames, context->depth * sizeof(*frames));
+	memcpy(frames, context->frames, depth * sizeof(*frames));
 	/* The smaller array is left: growth is geometric, and the context is used again. */
 	context->frames = frames;
-	context->capacity *= 2;
+	context->limit = frames + capacity * 2;
+	context->top = frames + depth - 1;
 	return 0;
 }
 
@@ -145,7 +156,7 @@ static void emit_loop(struct uvh_context *context, enum uvhooks_event_type type,
 		      struct uvh_space *space, unsigned int flags)
 {
 	uvhooks_async_id trigger =
-	    context->depth > 0 ? context->frames[context->depth - 1].trigger : 0;
+	    context->top == context->frames ? 0 : uvh_execution_trigger(context);
 	struct uvhooks_event event = {
 	    .event = (uint16_t) type,
 	    .flags = (uint16_t) flags,
@@ -163,22 +174,22 @@ static void emit_loop(struct uvh_context *context, enum uvhooks_event_type type,
 /* Takes the top frame off, with the event that its callback owes. */
 static void pop(struct uvh_context *context, unsigned int flags)
 {
-	struct uvh_frame *frame = &context->frames[context->depth - 1];
+	struct uvh_frame *frame = context->top;
 	struct uvh_record *record = frame->record;
-	bool ends = frame->ends;
+	bool ends = frame->state & UVH_FRAME_ENDS;
 
 	switch (frame->kind) {
 	case UVH_FRAME_LOOP: {
 		struct uvh_space *space = frame->callback;
 
-		context->depth--;
+		context->top--;
 		uvh_drain(context);
 		if (UVH_UNLIKELY(uvh_hooks_on()))
 			emit_loop(context, UVHOOKS_EVENT_LOOP_EXIT, space, flags);
 		return;
 	}
 	case UVH_FRAME_DRAIN:
-		context->depth--;
+		context->top--;
 		return;
 	default:
 		if (UVH_UNLIKELY(uvh_hooks_on()))
@@ -186,8 +197,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 				       frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END
 								     : UVHOOKS_EVENT_AFTER,
 				       frame->flags | flags);
-		context->depth--;
-		context->callbacks--;
+		context->top--;
 		if (ends)
 			uvh_end(context, record, 0);
 		if (UVH_UNLIKELY(context->destroy_first != 0))
@@ -198,7 +208,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 /* Takes off what a longjmp left. */
 static void pop_left(struct uvh_context *context)
 {
-	if (context->frames[context->depth - 1].record != NULL)
+	if (context->top->record != NULL)
 		uvh_count(UVH_COUNT_unwound_by_longjmp);
 	pop(context, UVHOOKS_FLAG_UNWOUND);
 }
@@ -207,33 +217,83 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 {
 	if (!uvh_options.longjmp)
 		return;
-	while (context->depth > 0 &&
-	       here - context->frames[context->depth - 1].here < UVH_STACK_SPAN) {
+	while (here - context->top->here < UVH_STACK_SPAN) {
 		pop_left(context);
 	}
 }
 
-void uvh_leave(struct uvh_scope *scope)
+void *uvh_emit_before(struct uvh_context *context)
+{
+	const struct uvh_frame *frame = context->top;
+
+	return uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_BEFORE, frame->flags), frame->record,
+			       frame->id, 0, frame->callback);
+}
+
+void uvh_leave_told(struct uvh_scope *scope)
+{
+	struct uvh_context *context = scope->context;
+	const struct uvh_frame *frame = context->top;
+
+	uvh_tls.in_libuv = scope->in_libuv;
+	uvh_emit_inline(
+	    context,
+	    uvh_head(frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER,
+		     frame->flags),
+	    frame->record, frame->id, 0, frame->callback);
+	context->top--;
+	if (UVH_UNLIKELY(context->destroy_first != 0))
+		uvh_drain(context);
+}
+
+/* Delivers one destroy, with no other waiting and no callback on the stack. */
+static inline void deliver_now(struct uvh_context *context, struct uvh_record *record,
+			       unsigned int flags);
+
+void uvh_leave_last_told(struct uvh_scope *scope)
+{
+	struct uvh_context *context = scope->context;
+	const struct uvh_frame *frame = context->top;
+	struct uvh_record *record = frame->record;
+
+	uvh_tls.in_libuv = scope->in_libuv;
+	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), record, frame->id, 0,
+			frame->callback);
+	context->top--;
+	if (UVH_UNLIKELY(context->destroy_first != 0) || UVH_UNLIKELY(uvh_in_callback(context)) ||
+	    UVH_UNLIKELY(context->draining) || UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) ||
+	    UVH_UNLIKELY(context->top + 1 == context->limit)) {
+		uvh_end(context, record, 0);
+		uvh_drain(context);
+	} else {
+		deliver_now(context, record, 0);
+	}
+}
+
+void uvh_leave_slowly(struct uvh_scope *scope)
 {
 	struct uvh_context *context = scope->context;
 	unsigned int flags = scope->returned ? 0 : UVHOOKS_FLAG_UNWOUND;
+	const struct uvh_frame *frame;
 	int saved_errno;
 
-	if (UVH_UNLIKELY(context == NULL)) {
-		/* Entered without a frame: the callback ran, but nobody could be told. */
-		uvh_tls.in_libuv = scope->in_libuv;
-		return;
-	}
 	uvh_tls.in_libuv = scope->in_libuv;
-	if (UVH_LIKELY(context->depth == scope->index + 1 &&
-		       context->frames[scope->index].here == scope->here)) {
+	/* Entered without a frame: the callback ran, but nobody could be told. */
+	if (UVH_UNLIKELY(context == NULL))
+		return;
+	if (UVH_LIKELY(context->top->here == scope->here)) {
 		pop(context, flags);
 		return;
 	}
 	saved_errno = errno;
-	if (context->depth > scope->index && context->frames[scope->index].here == scope->here) {
+	frame = context->top;
+	while (frame != context->frames && frame->here != scope->here)
+		frame--;
+	if (frame != context->frames) {
+		size_t depth = (size_t) (frame - context->frames);
+
 		/* Callbacks above us were left by a longjmp to a place below us. */
-		while (context->depth > scope->index + 1) {
+		while (context->top > context->frames + depth) {
 			pop_left(context);
 		}
 		pop(context, flags);
@@ -249,7 +309,7 @@ void uvh_unwind_all(struct uvh_context *context, unsigned int flags)
 	for (uint32_t index = context->destroy_first; index != 0;
 	     index = uvh_record_at(index)->next)
 		uvh_record_at(index)->destroy_flags |= flags & UVHOOKS_FLAG_AT_EXIT;
-	while (context->depth > 0)
+	while (context->top != context->frames)
 		pop(context, flags);
 	uvh_drain(context);
 }
@@ -263,28 +323,32 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	uvh_stack_check(context, scope->here);
 	if (UVH_UNLIKELY(uvh_hooks_on()))
 		emit_loop(context, UVHOOKS_EVENT_LOOP_ENTER, space, 0);
-	if (context->callbacks > 0)
-		below = context->frames[context->depth - 1];
-	frame = uvh_push(scope, context);
+	if (uvh_in_callback(context)) {
+		below.id = context->top->id;
+		below.trigger = uvh_execution_trigger(context);
+	}
+	frame = uvh_place(scope, context);
 	if (frame == NULL) {
 		uvh_count(UVH_COUNT_stack_exhausted);
 		return;
 	}
 	/* In a nested run the callback that called it is still the one that runs. */
-	frame->id = context->callbacks > 0 ? below.id : uvh_space_base(space->number);
+	frame->id = uvh_in_callback(context) ? below.id : uvh_space_base(space->number);
+	frame->here = scope->here;
 	frame->trigger = below.trigger;
 	frame->record = NULL;
 	frame->callback = space;
 	frame->kind = UVH_FRAME_LOOP;
-	frame->ends = false;
+	frame->state = context->top->state & UVH_FRAME_IN_CALLBACK;
 	frame->flags = 0;
+	uvh_push(context, frame);
 }
 
 /* Is the record on this thread's stack? A record ends on the thread that runs its callbacks. */
 static bool on_stack(const struct uvh_context *context, const struct uvh_record *record)
 {
-	for (uint32_t i = 0; i < context->depth; i++)
-		if (context->frames[i].record == record)
+	for (const struct uvh_frame *frame = context->top; frame != context->frames; frame--)
+		if (frame->record == record)
 			return true;
 	return false;
 }
@@ -321,12 +385,20 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	struct uvh_scope scope = {.here = UVH_HERE()};
 	struct uvh_frame *frame = NULL;
 	uint32_t left = context->destroy_count;
+	size_t depth = 0; /* the frames may move while hooks run */
 
 	context->draining = true;
 	if (uvh_hooks_on())
-		frame = uvh_push(&scope, context);
-	if (frame != NULL)
-		*frame = (struct uvh_frame){.here = scope.here, .kind = UVH_FRAME_DRAIN};
+		frame = uvh_place(&scope, context);
+	if (frame != NULL) {
+		*frame = (struct uvh_frame){
+		    .here = scope.here,
+		    .kind = UVH_FRAME_DRAIN,
+		    .state = context->top->state & UVH_FRAME_IN_CALLBACK,
+		};
+		uvh_push(context, frame);
+		depth = (size_t) (frame - context->frames);
+	}
 	while (context->destroy_first != 0 && (!forced || left-- > 0)) {
 		struct uvh_record *record = uvh_record_at(context->destroy_first);
 		unsigned int flags = record->destroy_flags;
@@ -344,17 +416,40 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 			flags |= UVHOOKS_FLAG_FORCED;
 		}
 		if (frame != NULL)
-			context->frames[scope.index].id = uvh_space_base(record->space);
+			context->frames[depth].id = uvh_space_base(record->space);
 		deliver(context, record, flags);
 	}
 	if (frame != NULL)
-		context->depth = scope.index;
+		context->top = context->frames + depth - 1;
 	context->draining = false;
+}
+
+static inline void deliver_now(struct uvh_context *context, struct uvh_record *record,
+			       unsigned int flags)
+{
+	struct uvh_frame *frame = context->top + 1;
+
+	frame->id = uvh_space_base(record->space);
+	frame->here = UVH_HERE();
+	frame->record = NULL;
+	frame->trigger = 0;
+	frame->kind = UVH_FRAME_DRAIN;
+	frame->state = 0;
+	uvh_push(context, frame);
+	record->flags |= UVH_RECORD_QUEUED;
+	context->draining = true;
+	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_DESTROY, flags), record, frame->id, 0,
+			NULL);
+	context->draining = false;
+	context->top--;
+	uvh_record_give(record);
+	if (UVH_UNLIKELY(context->destroy_first != 0))
+		deliver_queue(context, false);
 }
 
 void uvh_drain(struct uvh_context *context)
 {
-	if (context->callbacks == 0 && context->destroy_first != 0 && !context->draining)
+	if (context->destroy_first != 0 && !uvh_in_callback(context) && !context->draining)
 		deliver_queue(context, false);
 }
 
@@ -366,14 +461,14 @@ void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned in
 		return;
 	if (!(record->flags & UVH_RECORD_ENDED))
 		uvh_record_end(record);
-	if (UVH_LIKELY(context->callbacks == 0 && context->destroy_first == 0 &&
+	if (UVH_LIKELY(!uvh_in_callback(context) && context->destroy_first == 0 &&
 		       !context->draining && !uvh_hooks_on())) {
 		uvh_record_give(record);
 		return;
 	}
 	record->destroy_flags = (uint8_t) flags;
 	queue(context, record);
-	if (context->callbacks == 0)
+	if (!uvh_in_callback(context))
 		uvh_drain(context);
 	else if (context->destroy_count >= DESTROY_MAX && !context->draining)
 		deliver_queue(context, true);

@@ -20,6 +20,12 @@ enum uvh_frame_kind {
 	UVH_FRAME_WORK,     /* between work_begin and work_end, on a pool thread */
 	UVH_FRAME_LOOP,     /* in uv_run: no callback, unless one lies below */
 	UVH_FRAME_DRAIN,    /* destroys are being delivered: execution id 0 */
+	UVH_FRAME_BOTTOM,   /* below all others: the thread's top level */
+};
+
+enum uvh_frame_state {
+	UVH_FRAME_ENDS = 1,        /* the record ends with this callback */
+	UVH_FRAME_IN_CALLBACK = 2, /* this is a CALLBACK or WORK, or stands above one */
 };
 
 /*
@@ -30,12 +36,12 @@ enum uvh_frame_kind {
  */
 struct uvh_frame {
 	uvhooks_async_id id;
-	uvhooks_async_id trigger;
-	uintptr_t here;
-	struct uvh_record *record; /* NULL for LOOP and DRAIN */
-	void *callback;            /* the program's function; the uv_loop_t for LOOP */
+	uintptr_t here;            /* 0 for BOTTOM: no address is near it */
+	struct uvh_record *record; /* NULL unless CALLBACK or WORK */
+	void *callback;            /* the program's function; the space for LOOP */
+	uvhooks_async_id trigger;  /* of LOOP; that of a callback is its record's */
 	uint8_t kind;
-	bool ends; /* the record ends with this callback */
+	uint8_t state; /* enum uvh_frame_state */
 	uint16_t flags;
 };
 
@@ -46,21 +52,22 @@ struct uvh_frame {
  * never unmapped, since a signal handler or a key destructor may come late.
  */
 struct uvh_context {
-	struct uvh_frame *frames;
-	uint32_t depth;
-	uint32_t capacity;
-	uint32_t callbacks;   /* frames of kind CALLBACK and WORK: destroys wait for 0 */
-	uint32_t dispatching; /* nested dispatches */
-	const struct uvh_hook_set *frozen; /* the hooks in force while dispatching > 0 */
-	/* destroys that wait, first come first served, linked by record->next */
-	uint32_t destroy_first, destroy_last, destroy_count;
-	bool draining;
-	bool forked_over; /* see fork: the thread that owned it is not in this process */
+	/* what a callback needs, in one cache line */
+	struct uvh_frame *top; /* the innermost; set last, for signal handlers */
+	struct uvh_frame *limit;
+	const struct uvh_hook_set *frozen; /* the hooks in force while a hook runs; else NULL */
 	/* the loop that was looked up last, good while the epoch stands */
 	const uv_loop_t *cached_loop;
 	struct uvh_space *cached_space;
 	uint32_t cached_epoch;
+	uint32_t destroy_first; /* destroys that wait, first come first served, linked by next */
+	int *errno_here;        /* the thread's */
 	uint32_t thread_id;
+	bool draining;
+	bool forked_over; /* see fork: the thread that owned it is not in this process */
+
+	struct uvh_frame *frames; /* the first of them is BOTTOM, and always there */
+	uint32_t destroy_last, destroy_count;
 	/* the space of this thread's top level; NULL until it is needed. Another thread may clear
 	   it when it takes over the loop of that space. */
 	struct uvh_space *home;
@@ -71,6 +78,8 @@ struct uvh_context {
 	uint32_t in_use;
 	struct uvh_frame inline_frames[UVH_INLINE_FRAMES];
 };
+
+_Static_assert(offsetof(struct uvh_context, frames) <= 64, "what a callback needs is one line");
 
 /* All thread-local storage of the shim. Initial-exec: reading it can neither allocate nor lock. */
 struct uvh_tls {
@@ -92,12 +101,41 @@ static inline struct uvh_context *uvh_context(void)
 	return UVH_LIKELY(context != NULL) ? context : uvh_context_make();
 }
 
+/* uvh_space_look_up, with what the thread asked for last remembered. */
+static inline struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop)
+{
+	if (UVH_LIKELY(context->cached_loop == loop &&
+		       context->cached_epoch == __atomic_load_n(&uvh_loop_epoch, __ATOMIC_ACQUIRE)))
+		return context->cached_space;
+	return uvh_space_look_up(context, loop);
+}
+
+uvhooks_async_id uvh_home_root(struct uvh_context *context);
+
 /* The ids at top level: no callback on the stack, not in uv_run. */
-uvhooks_async_id uvh_root_id(struct uvh_context *context);
+static inline uvhooks_async_id uvh_root_id(struct uvh_context *context)
+{
+	const struct uvh_space *home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+
+	if (context->root != 0)
+		return context->root;
+	return UVH_LIKELY(home != NULL) ? uvh_space_root(home) : uvh_home_root(context);
+}
 
 static inline uvhooks_async_id uvh_execution_id(struct uvh_context *context)
 {
-	return context->depth > 0 ? context->frames[context->depth - 1].id : uvh_root_id(context);
+	const struct uvh_frame *top = context->top;
+
+	return UVH_LIKELY(top->kind != UVH_FRAME_BOTTOM) ? top->id : uvh_root_id(context);
+}
+
+/* The trigger id of the callback that runs now; 0 if none does. */
+uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context);
+
+/* Is a callback on the stack? Then destroys wait. */
+static inline bool uvh_in_callback(const struct uvh_context *context)
+{
+	return (context->top->state & UVH_FRAME_IN_CALLBACK) != 0;
 }
 
 #define UVH_HERE() ((uintptr_t) __builtin_frame_address(0))
@@ -105,16 +143,80 @@ static inline uvhooks_async_id uvh_execution_id(struct uvh_context *context)
 struct uvh_scope {
 	struct uvh_context *context; /* NULL: nothing was entered */
 	uintptr_t here;
-	uint32_t index;
 	bool returned; /* set by the trampoline once the program's callback has returned */
 	uint8_t in_libuv;
 };
 
-void uvh_leave(struct uvh_scope *scope);
+/* The resource has ended: its destroy is due, now or when the stack is empty. */
+void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
+
+/* Whatever is not the plain end of a callback. */
+__attribute__((noinline)) void uvh_leave_slowly(struct uvh_scope *scope);
+
+/* The plain end of a callback, where a hook may want to know of it. */
+__attribute__((noinline)) void uvh_leave_told(struct uvh_scope *scope);
+__attribute__((noinline)) void uvh_leave_last_told(struct uvh_scope *scope);
+
+/* Leaves a callback that its resource outlives. */
+UVH_INLINE void uvh_leave(struct uvh_scope *scope)
+{
+	struct uvh_context *context = scope->context;
+
+	if (UVH_LIKELY(scope->returned) && UVH_LIKELY(context != NULL)) {
+		struct uvh_frame *frame = context->top;
+
+		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
+		    UVH_LIKELY(context->destroy_first == 0)) {
+			if (UVH_UNLIKELY(uvh_hooks_on())) {
+				uvh_leave_told(scope);
+				return;
+			}
+			uvh_tls.in_libuv = scope->in_libuv;
+			context->top = frame - 1;
+			return;
+		}
+	}
+	scope->here = UVH_HERE();
+	uvh_leave_slowly(scope);
+}
+
+/* Leaves the callback with which its resource ends. */
+UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
+{
+	struct uvh_context *context = scope->context;
+
+	if (UVH_LIKELY(scope->returned) && UVH_LIKELY(context != NULL)) {
+		struct uvh_frame *frame = context->top;
+		struct uvh_record *record = frame->record;
+
+		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
+		    UVH_LIKELY(context->destroy_first == 0)) {
+			if (UVH_UNLIKELY(uvh_hooks_on())) {
+				uvh_leave_last_told(scope);
+				return;
+			}
+			uvh_tls.in_libuv = scope->in_libuv;
+			context->top = frame - 1;
+			if (UVH_LIKELY(!uvh_in_callback(context)) &&
+			    UVH_LIKELY(!context->draining) &&
+			    UVH_LIKELY(!(record->flags & UVH_RECORD_QUEUED)))
+				uvh_record_give(record);
+			else
+				uvh_end(context, record, 0);
+			return;
+		}
+	}
+	scope->here = UVH_HERE();
+	uvh_leave_slowly(scope);
+}
 
 /* Leaves the scope however the block is left: by falling out, by an exception, by cancellation. */
-#define UVH_SCOPE(name)                                                                            \
-	struct uvh_scope name __attribute__((cleanup(uvh_leave))) = {.here = UVH_HERE()}
+#define UVH_SCOPE_LEFT_BY(name, leave)                                                             \
+	struct uvh_scope name __attribute__((cleanup(leave)));                                     \
+	name.context = NULL;                                                                       \
+	name.returned = false
+#define UVH_SCOPE(name)      UVH_SCOPE_LEFT_BY(name, uvh_leave)
+#define UVH_LAST_SCOPE(name) UVH_SCOPE_LEFT_BY(name, uvh_leave_last)
 
 /* Slow paths of entering: 0, or -1 if the frame cannot be had. */
 int uvh_stack_grow(struct uvh_context *context);
@@ -131,29 +233,32 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here);
  */
 static inline void uvh_stack_check(struct uvh_context *context, uintptr_t here)
 {
-	if (context->depth > 0) {
-		uintptr_t top = context->frames[context->depth - 1].here;
-
-		if (UVH_UNLIKELY(here - top < UVH_STACK_SPAN))
-			uvh_stack_mend(context, here);
-	}
+	if (UVH_UNLIKELY(here - context->top->here < UVH_STACK_SPAN))
+		uvh_stack_mend(context, here);
 }
 
-/* Pushes a frame for `scope`; NULL if that is impossible, and then the scope stays empty. */
-static inline struct uvh_frame *uvh_push(struct uvh_scope *scope, struct uvh_context *context)
+/*
+ * The place for the frame of `scope`, which the caller fills and then puts on top; NULL if that is
+ * impossible, and then the scope stays empty.
+ */
+static inline struct uvh_frame *uvh_place(struct uvh_scope *scope, struct uvh_context *context)
 {
-	struct uvh_frame *frame;
-
 	uvh_stack_check(context, scope->here);
-	if (UVH_UNLIKELY(context->depth == context->capacity) && uvh_stack_grow(context) != 0)
+	if (UVH_UNLIKELY(context->top + 1 == context->limit) && uvh_stack_grow(context) != 0)
 		return NULL;
 	scope->context = context;
-	scope->index = context->depth;
 	scope->in_libuv = uvh_tls.in_libuv;
-	frame = &context->frames[context->depth++];
-	frame->here = scope->here;
-	return frame;
+	return context->top + 1;
 }
+
+static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame)
+{
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+	context->top = frame;
+}
+
+/* What the program's function is called after: `before` of the frame on top, if any hook is on. */
+__attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
 
 /* The event of a frame that begins or ends. */
 void uvh_emit_frame(struct uvh_context *context, const struct uvh_frame *frame,
@@ -164,7 +269,7 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 			     unsigned int flags, enum uvh_frame_kind kind, bool ends)
 {
 	struct uvh_context *context = uvh_context();
-	struct uvh_frame *frame = context == NULL ? NULL : uvh_push(scope, context);
+	struct uvh_frame *frame = context == NULL ? NULL : uvh_place(scope, context);
 
 	uvh_tls.in_libuv = 0;
 	if (UVH_UNLIKELY(frame == NULL)) {
@@ -172,13 +277,13 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 		return;
 	}
 	frame->id = record->id;
-	frame->trigger = record->trigger;
+	frame->here = scope->here;
 	frame->record = record;
 	frame->callback = callback;
 	frame->kind = kind;
-	frame->ends = ends;
+	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
 	frame->flags = (uint16_t) flags;
-	context->callbacks++;
+	uvh_push(context, frame);
 	if (UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_emit_frame(context, frame,
 			       kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_BEGIN
@@ -186,11 +291,46 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 			       flags);
 }
 
+/*
+ * The same where nothing special is to be done, which is told by false: then nothing has happened
+ * yet. One place decides that, so that trampolines need few registers.
+ */
+UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *record,
+				  void *callback, unsigned int flags, bool ends)
+{
+	struct uvh_context *context = uvh_tls.context;
+	struct uvh_frame *frame;
+
+	if (UVH_UNLIKELY(context == NULL))
+		return false;
+	frame = context->top;
+	if (UVH_UNLIKELY(UVH_HERE() - frame->here < UVH_STACK_SPAN))
+		return false;
+	frame++;
+	if (UVH_UNLIKELY(frame == context->limit))
+		return false;
+	scope->context = context;
+	scope->in_libuv = uvh_tls.in_libuv;
+	uvh_tls.in_libuv = 0;
+	frame->id = record->id;
+	frame->here = UVH_HERE();
+	frame->record = record;
+	frame->callback = callback;
+	frame->kind = UVH_FRAME_CALLBACK;
+	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
+	frame->flags = (uint16_t) flags;
+	uvh_push(context, frame);
+	return true;
+}
+
+/* Tells the hooks that `callback` will be called, and returns it. */
+static inline void *uvh_entered(const struct uvh_scope *scope, void *callback)
+{
+	return UVH_LIKELY(!uvh_hooks_on()) ? callback : uvh_emit_before(scope->context);
+}
+
 /* Enters uv_run. */
 void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space);
-
-/* The resource has ended: its destroy is due, now or when the stack is empty. */
-void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
 
 /* Delivers the destroys that wait, if no callback is on the stack. */
 void uvh_drain(struct uvh_context *context);

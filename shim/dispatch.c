@@ -3,66 +3,84 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "context.h"
+#include "emit.h"
 #include "object.h"
 #include "hooks.h"
 
-const struct uvh_hook_set *uvh_hook_set;
+UVH_HOT const struct uvh_hook_set *uvh_hook_set;
+
+/*
+ * What a hook enables or disables holds from the next outermost event on: events that it causes
+ * itself still go to the hooks that were in force.
+ */
+static inline const struct uvh_hook_set *set_in_force(const struct uvh_context *context)
+{
+	return UVH_LIKELY(context->frozen == NULL)
+		   ? __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE)
+		   : context->frozen;
+}
+
+static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *set,
+		       const struct uvhooks_event *event)
+{
+	const struct uvh_hook_set *frozen = context->frozen;
+	const uint8_t quiet = uvh_tls.quiet;
+	const int saved_errno = *context->errno_here;
+
+	context->frozen = set;
+	for (const struct uvh_hook_call *call = set->first[event->event];
+	     call != set->first[event->event + 1]; call++) {
+		void *exception;
+
+		if (call->loop != NULL && call->loop != event->loop)
+			continue;
+		uvh_tls.quiet = call->nested ? quiet : 1;
+		exception = uvh_guarded_call(event, call->data, call->callback);
+		if (UVH_UNLIKELY(exception != NULL))
+			uvh_hook_threw(call->hook, exception);
+	}
+	uvh_tls.quiet = quiet;
+	context->frozen = frozen;
+	*context->errno_here = saved_errno;
+}
 
 void uvh_dispatch(struct uvh_context *context, struct uvhooks_event *event)
 {
-	const struct uvh_hook_set *set = context->frozen;
-	uint8_t quiet = uvh_tls.quiet;
-	int saved_errno;
+	const struct uvh_hook_set *set = set_in_force(context);
+	const struct uvh_hook_call *plain = uvh_plain_call(context, set, event->event);
 
-	/*
-	 * What a hook enables or disables holds from the next outermost event on: events that it
-	 * causes itself still go to the hooks that were in force.
-	 */
-	if (context->dispatching == 0)
-		set = __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
-	if (set == NULL || !(set->mask & (1u << event->event)))
+	if (set == NULL || set->first[event->event] == set->first[event->event + 1])
 		return;
-	saved_errno = errno;
 	event->size = sizeof(*event);
 	event->thread_id = context->thread_id;
-	context->frozen = set;
-	context->dispatching++;
-	for (size_t i = 0; i < set->count; i++) {
-		struct uvhooks_hook *hook = set->hooks[i];
-		uvhooks_event_cb callback = hook->callbacks[event->event];
-		void *exception;
-
-		if (callback == NULL || (hook->loop != NULL && hook->loop != event->loop))
-			continue;
-		uvh_tls.quiet = hook->nested ? quiet : 1;
-		exception = uvh_guarded_call(callback, event, hook->data);
-		if (UVH_UNLIKELY(exception != NULL))
-			uvh_hook_threw(hook, exception);
-	}
-	uvh_tls.quiet = quiet;
-	context->dispatching--;
-	errno = saved_errno;
+	if (UVH_LIKELY(plain != NULL))
+		uvh_call_plainly(context, set, plain, event);
+	else
+		call_hooks(context, set, event);
 }
 
-void uvh_emit(struct uvh_context *context, enum uvhooks_event_type type,
-	      const struct uvh_record *record, uvhooks_async_id execution, uvhooks_async_id other,
-	      void *callback, unsigned int flags)
+void *uvh_emit_generally(struct uvh_context *context, uint64_t head,
+			 const struct uvh_record *record, uvhooks_async_id execution,
+			 uvhooks_async_id other, void *callback)
 {
+	const struct uvh_hook_set *set = set_in_force(context);
+	struct uvh_hook_call *const *first;
 	struct uvhooks_event event;
 
-	event.event = (uint16_t) type;
-	event.flags = (uint16_t) flags;
-	event.async_id = record->id;
-	event.trigger_async_id = record->trigger;
-	event.execution_async_id = execution;
-	event.other_async_id = other;
-	event.type = record->type;
-	event.fs_type = record->fs_type;
-	event.pointer = record->owner;
-	event.loop = record->flags & UVH_RECORD_POOLED ? NULL : uvh_spaces[record->space].loop;
-	event.callback = callback;
-	uvh_dispatch(context, &event);
+	if (set == NULL)
+		return callback;
+	first = &set->first[head >> 32 & 0xffff];
+	if (first[0] == first[1])
+		return callback;
+	uvh_describe(&event, context, head, record, execution, other, callback);
+	call_hooks(context, set, &event);
+	return callback;
+}
+
+void *uvh_emit_event(struct uvh_context *context, uint64_t head, const struct uvh_record *record,
+		     uvhooks_async_id execution, uvhooks_async_id other, void *callback)
+{
+	return uvh_emit_inline(context, head, record, execution, other, callback);
 }
 
 struct finder {

@@ -16,11 +16,24 @@
 struct uvh_context;
 struct uvh_record;
 
+/* What a dispatch needs of a hook, for one event. */
+struct uvh_hook_call {
+	uvhooks_event_cb callback; /* never NULL; of a hook that threw, one that does nothing */
+	void *data;
+	void *loop; /* only events of this loop; NULL: all */
+	struct uvhooks_hook *hook;
+	bool nested;
+};
+
 struct uvh_hook_set {
-	const struct uvh_hook_set *next; /* all sets ever made */
-	uint32_t mask;                   /* 1 << event, for the events that anyone wants */
+	struct uvh_hook_set *next; /* all sets ever made */
 	size_t count;
-	struct uvhooks_hook *hooks[]; /* in the order in which they were enabled */
+	struct uvhooks_hook **hooks; /* in the order in which they were enabled */
+	/* the only call of an event, if it is for all loops and not nested; else NULL */
+	const struct uvh_hook_call *plain[UVHOOKS_EVENT_MAX];
+	/* the calls of event e are from first[e] until before first[e + 1] */
+	struct uvh_hook_call *first[UVHOOKS_EVENT_MAX + 1];
+	struct uvh_hook_call calls[];
 };
 
 /* NULL while no hook is enabled: the one branch that a dormant shim pays per event. */
@@ -37,16 +50,29 @@ static inline bool uvh_hooks_on(void)
  */
 void uvh_dispatch(struct uvh_context *context, struct uvhooks_event *event);
 
+/* Returns `callback`, so that a caller need not keep it. */
+void *uvh_emit_event(struct uvh_context *context, uint64_t head, const struct uvh_record *record,
+		     uvhooks_async_id execution, uvhooks_async_id other, void *callback);
+
+/* size, event and flags, as they stand in struct uvhooks_event. */
+static inline uint64_t uvh_head(enum uvhooks_event_type event, unsigned int flags)
+{
+	return sizeof(struct uvhooks_event) | (uint64_t) event << 32 | (uint64_t) flags << 48;
+}
+
 /* The same for an event of a record; `other` and `callback` as in struct uvhooks_event. */
-void uvh_emit(struct uvh_context *context, enum uvhooks_event_type event,
-	      const struct uvh_record *record, uvhooks_async_id execution, uvhooks_async_id other,
-	      void *callback, unsigned int flags);
+static inline void *uvh_emit(struct uvh_context *context, enum uvhooks_event_type event,
+			     const struct uvh_record *record, uvhooks_async_id execution,
+			     uvhooks_async_id other, void *callback, unsigned int flags)
+{
+	return uvh_emit_event(context, uvh_head(event, flags), record, execution, other, callback);
+}
 
 /*
  * Calls a hook; returns the C++ exception that left it, or NULL. In assembler where the machine
  * has it (guard_*.S), since C cannot catch.
  */
-void *uvh_guarded_call(uvhooks_event_cb callback, const struct uvhooks_event *event, void *data);
+void *uvh_guarded_call(const struct uvhooks_event *event, void *data, uvhooks_event_cb callback);
 
 /* Ends an exception as a catch block would. */
 void uvh_exception_drop(void *exception);

@@ -17,6 +17,19 @@
 #define UVH_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /*
+ * Variables that every call and callback reads stand together, in one cache line: the kernel's code
+ * and the program's have driven out of the cache what is spread.
+ */
+#define UVH_HOT __attribute__((section("uvh_hot")))
+
+/* Must be inline where it is used, as it takes the address of the frame. */
+#define UVH_INLINE static inline __attribute__((always_inline))
+
+/* What is rarely needed stands apart, so that what is often needed is short and saves no registers.
+ */
+#define UVH_SLOW __attribute__((noinline, cold))
+
+/*
  * lock.c: the one lock of all slow paths (making room, registering a loop, enabling a hook). It is
  * recursive, since one slow path needs another; nothing outside the shim is called under it; and
  * fork holds it, so that a child finds everything whole. No event of a running loop takes it.

@@ -12,10 +12,7 @@ uvh_guarded_call:
 	.cfi_offset 29, -16
 	.cfi_offset 30, -8
 	mov	x29, sp
-	mov	x3, x0
-	mov	x0, x1
-	mov	x1, x2
-	blr	x3
+	blr	x2
 	mov	x0, xzr
 	.hidden	uvh_guard_landing
 	.globl	uvh_guard_landing

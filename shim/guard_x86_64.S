@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * void *uvh_guarded_call(callback, event, data): calls callback(event, data). An exception that
+ * void *uvh_guarded_call(event, data, callback): calls callback(event, data). An exception that
  * leaves the callback ends up at uvh_guard_landing, which the personality routine in unwind.c sends
  * it to with the exception in rax; it is returned. Else NULL is.
  */
@@ -17,10 +17,7 @@ uvh_guarded_call:
 	.cfi_offset %rbp, -16
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
-	movq	%rdx, %rsi
-	call	*%rax
+	call	*%rdx
 	xorl	%eax, %eax
 	.hidden	uvh_guard_landing
 	.globl	uvh_guard_landing

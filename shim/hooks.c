@@ -8,7 +8,13 @@
 
 const char *uvh_hook_owner = "";
 
-static const struct uvh_hook_set *all_sets;
+static struct uvh_hook_set *all_sets;
+
+static void nothing(const struct uvhooks_event *event, void *data)
+{
+	(void) event;
+	(void) data;
+}
 
 const char *uvhooks_version(void)
 {
@@ -37,21 +43,41 @@ struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbac
 /* The set of these hooks: an earlier one if there was the same, else new. Lock held. */
 static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t count)
 {
+	struct uvh_hook_call *call;
 	struct uvh_hook_set *set;
+	size_t calls = 0;
 
 	for (const struct uvh_hook_set *old = all_sets; old != NULL; old = old->next)
 		if (old->count == count && memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0)
 			return old;
-	set = uvh_keep(sizeof(*set) + count * sizeof(*hooks));
+	for (size_t i = 0; i < count; i++)
+		for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
+			calls += hooks[i]->callbacks[event] != NULL;
+	set = uvh_keep(sizeof(*set) + calls * sizeof(*call) + count * sizeof(*hooks));
 	if (set == NULL)
 		return NULL;
 	set->count = count;
-	set->mask = 0;
+	set->hooks = (struct uvhooks_hook **) &set->calls[calls];
 	memcpy(set->hooks, hooks, count * sizeof(*hooks));
-	for (size_t i = 0; i < count; i++)
-		for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
+	call = set->calls;
+	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++) {
+		set->first[event] = call;
+		for (size_t i = 0; i < count; i++)
 			if (hooks[i]->callbacks[event] != NULL)
-				set->mask |= 1u << event;
+				*call++ = (struct uvh_hook_call){
+				    .callback = hooks[i]->callbacks[event],
+				    .data = hooks[i]->data,
+				    .loop = hooks[i]->loop,
+				    .hook = hooks[i],
+				    .nested = hooks[i]->nested,
+				};
+	}
+	set->first[UVHOOKS_EVENT_MAX] = call;
+	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++) {
+		call = set->first[event];
+		if (call + 1 == set->first[event + 1] && call->loop == NULL && !call->nested)
+			set->plain[event] = call;
+	}
 	set->next = all_sets;
 	all_sets = set;
 	return set;
@@ -122,8 +148,15 @@ void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)
 		    hook->owner[0] == '\0' ? "the program" : "plugin ", hook->owner);
 	uvhooks_hook_disable(hook);
 	/* Sets in force on other threads name it still. */
+	uvh_lock();
+	for (struct uvh_hook_set *set = all_sets; set != NULL; set = set->next)
+		for (struct uvh_hook_call *call = set->calls; call != set->first[UVHOOKS_EVENT_MAX];
+		     call++)
+			if (call->hook == hook)
+				__atomic_store_n(&call->callback, nothing, __ATOMIC_RELAXED);
+	uvh_unlock();
 	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
-		__atomic_store_n(&hook->callbacks[event], NULL, __ATOMIC_RELAXED);
+		hook->callbacks[event] = NULL;
 	uvh_exception_drop(exception);
 }
 
@@ -144,8 +177,7 @@ uvhooks_async_id uvhooks_trigger_async_id(void)
 	if (context == NULL)
 		return 0;
 	uvh_stack_check(context, UVH_HERE());
-	return context->depth > 0 ? context->frames[context->depth - 1].trigger
-				  : context->root_trigger;
+	return uvh_execution_trigger(context);
 }
 
 static bool usable(const struct uvhooks_resource *resource)
@@ -175,8 +207,8 @@ int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
 
 	if (!usable(resource))
 		return -EINVAL;
-	if (context != NULL && context->depth > 0)
-		record = context->frames[context->depth - 1].record;
+	if (context != NULL && context->top != context->frames)
+		record = context->top->record;
 	else if (context != NULL)
 		record = context->root_record;
 	if (record != NULL) {

@@ -18,7 +18,7 @@ enum gate {
 	GATE_ASK = 2, /* a libuv whose own calls arrive */
 };
 
-uint8_t uvh_gate = GATE_UNREADY;
+UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
 
 static void in_child(void)
 {
@@ -41,7 +41,7 @@ static bool prepare(void)
 
 		prepared = true;
 		uvh_options_read();
-		uvh_on_valgrind = UVH_ON_VALGRIND();
+		uvh_on_memcheck = UVH_ON_MEMCHECK();
 		uvh_context_init();
 		context = uvh_context();
 		usable = context != NULL && uvh_spaces_init(context);

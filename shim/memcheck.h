@@ -5,10 +5,11 @@
 
 #ifdef UVH_HAVE_VALGRIND
 #include <valgrind/memcheck.h>
-#define UVH_ON_VALGRIND()              (RUNNING_ON_VALGRIND != 0)
+/* Not in valgrind's other tools, for which nothing is undefined. */
+#define UVH_ON_MEMCHECK()              (VALGRIND_MAKE_MEM_DEFINED(&(char){0}, 1) != 0)
 #define UVH_MAKE_DEFINED(start, bytes) ((void) VALGRIND_MAKE_MEM_DEFINED(start, bytes))
 #else
-#define UVH_ON_VALGRIND()              false
+#define UVH_ON_MEMCHECK()              false
 #define UVH_MAKE_DEFINED(start, bytes) ((void) 0)
 #endif
 

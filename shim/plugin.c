@@ -190,7 +190,7 @@ static bool run_plugin(const struct request *request, const char *folders, bool 
 	if (plugin == NULL)
 		return false;
 	owner = uvh_hook_owner = plugin->name == NULL ? request->name : plugin->name;
-	exception = uvh_guarded_call(start_plugin, NULL, &start);
+	exception = uvh_guarded_call(NULL, &start, start_plugin);
 	uvh_hook_owner = "";
 	if (exception != NULL || start.result != 0)
 		uvh_hooks_disable_of(owner);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
-#include "memcheck.h"
 
 struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
-uint32_t uvh_record_limit;
-bool uvh_on_valgrind;
+UVH_HOT uint32_t uvh_record_limit;
+UVH_HOT bool uvh_on_memcheck;
 
 #define SEGMENT_RECORDS (1u << UVH_SEGMENT_BITS)
 
@@ -19,11 +18,10 @@ static uint32_t pool_fresh = 1; /* index 0 means none */
 #define SMALL_BATCH 32
 #define LARGE_BATCH 1024
 
-struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *owner)
+void uvh_make_defined(uint64_t *tag)
 {
-	if (UVH_UNLIKELY(uvh_on_valgrind))
-		UVH_MAKE_DEFINED(tag, sizeof(*tag));
-	return uvh_record_of_tag(*tag, owner);
+	(void) tag;
+	UVH_MAKE_DEFINED(tag, sizeof(*tag));
 }
 
 struct uvh_record *uvh_record_by_search(const void *owner)

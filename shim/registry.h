@@ -14,6 +14,7 @@
 #define UVH_REGISTRY_H
 
 #include "ground.h"
+#include "memcheck.h"
 #include "uv_compat.h"
 
 #pragma GCC visibility push(hidden)
@@ -40,19 +41,25 @@ enum uvh_record_flag {
  * -> free.
  */
 struct uvh_record {
+	/* what a callback needs, together */
 	void *owner; /* the uv_handle_t or uv_req_t; NULL while free, and for a thread */
+	union {
+		struct {
+			uint32_t index; /* the low half of the tag: machines are little-endian */
+			uint32_t generation;
+		};
+		uint64_t tag;
+	};
 	uvhooks_async_id id;
-	uvhooks_async_id trigger;
-	uvhooks_async_id arm; /* execution id of the last start; of an uv_async_t the last sender */
 	void *callback[UVH_SLOT_MAX];
-	uint32_t index;
-	uint32_t generation;
 	uint32_t next; /* in the free list, or among the waiting destroys; 0 ends either */
 	uint16_t space;
-	uint8_t type;          /* enum uvhooks_type */
-	int8_t fs_type;        /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
 	uint8_t flags;         /* enum uvh_record_flag */
 	uint8_t destroy_flags; /* the low flags of its destroy event, kept while that waits */
+	uvhooks_async_id trigger;
+	uvhooks_async_id arm; /* execution id of the last start; of an uv_async_t the last sender */
+	uint16_t type;        /* enum uvhooks_type; beside fs_type as in struct uvhooks_event */
+	int16_t fs_type;      /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
 };
 
 _Static_assert(sizeof(struct uvh_record) <= 80, "memory per resource is a promise: 96 bytes");
@@ -62,16 +69,22 @@ _Static_assert(sizeof(struct uvh_record) <= 80, "memory per resource is a promis
 
 extern struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
 extern uint32_t uvh_record_limit; /* indexes below it exist; 0 is never given out */
-extern bool uvh_on_valgrind;
+extern bool uvh_on_memcheck;
 
 static inline struct uvh_record *uvh_record_at(uint32_t index)
 {
-	return &uvh_segments[index >> UVH_SEGMENT_BITS][index & ((1u << UVH_SEGMENT_BITS) - 1)];
+	struct uvh_record *record =
+	    &uvh_segments[index >> UVH_SEGMENT_BITS][index & ((1u << UVH_SEGMENT_BITS) - 1)];
+
+	if (record ==
+	    NULL) /* an index below the limit has a segment: no check where it is inlined */
+		__builtin_unreachable();
+	return record;
 }
 
 static inline uint64_t uvh_record_tag(const struct uvh_record *record)
 {
-	return (uint64_t) record->generation << 32 | record->index;
+	return record->tag;
 }
 
 /* NULL unless the tag is that of a live record of this owner. */
@@ -80,14 +93,14 @@ static inline struct uvh_record *uvh_record_of_tag(uint64_t tag, const void *own
 	uint32_t index = (uint32_t) tag;
 	struct uvh_record *record;
 
-	if (index >= __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE))
+	if (UVH_UNLIKELY(index >= __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE)))
 		return NULL;
 	record = uvh_record_at(index);
 	/* Relaxed: uv_async_send looks from other threads, and only at what outlasts the call. */
-	return __atomic_load_n(&record->owner, __ATOMIC_RELAXED) == owner &&
-		       __atomic_load_n(&record->generation, __ATOMIC_RELAXED) == tag >> 32
-		   ? record
-		   : NULL;
+	if (UVH_UNLIKELY(__atomic_load_n(&record->owner, __ATOMIC_RELAXED) != owner) ||
+	    UVH_UNLIKELY(__atomic_load_n(&record->tag, __ATOMIC_RELAXED) != tag))
+		return NULL;
+	return record;
 }
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a reserved word holds a whole tag");
@@ -113,8 +126,15 @@ static inline struct uvh_record *uvh_record_of_request(const void *request)
 	return uvh_record_of_tag(*uvh_request_tag((void *) request), request);
 }
 
+UVH_SLOW void uvh_make_defined(uint64_t *tag);
+
 /* The same for memory that may never have been written: valgrind is told that this is meant. */
-struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *owner);
+static inline struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *owner)
+{
+	if (UVH_UNLIKELY(uvh_on_memcheck))
+		uvh_make_defined(tag);
+	return uvh_record_of_tag(*tag, owner);
+}
 
 /*
  * A linear search by owner: only for a trampoline whose tag was overwritten, which must find the
@@ -163,7 +183,7 @@ static inline void uvh_record_own(struct uvh_record *record, void *owner)
 /* No read-modify-write: only the thread that uses the loop changes it. */
 static inline void uvh_record_void_tag(struct uvh_record *record)
 {
-	__atomic_store_n(&record->generation, record->generation + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&record->tag, record->tag + (UINT64_C(1) << 32), __ATOMIC_RELAXED);
 }
 
 /* The struct is the program's again, to free or to use anew: the tag in it is void. */

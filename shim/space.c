@@ -3,8 +3,8 @@
 
 #include "context.h"
 
-struct uvh_space *uvh_spaces;
-uint32_t uvh_loop_epoch = 1;
+UVH_HOT struct uvh_space *uvh_spaces;
+UVH_HOT uint32_t uvh_loop_epoch = 1;
 
 /*
  * Loops by address: an open hash table. Readers take no lock; a writer holds the lock and, when the
@@ -116,7 +116,7 @@ static struct uvh_space *space_take(struct uvh_context *context)
 		if (!__atomic_compare_exchange_n(&fresh_number, &number, number + 1, false,
 						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
-		space->next = 2;
+		space->next = uvh_space_base((uint16_t) number) + 2;
 		space->number = (uint16_t) number;
 		space->user = context;
 		__atomic_store_n(&space->in_use, 1, __ATOMIC_RELEASE);
@@ -211,14 +211,12 @@ static struct uvh_space *settle(struct uvh_context *context, struct entry *entry
 	return space;
 }
 
-struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop)
+struct uvh_space *uvh_space_look_up(struct uvh_context *context, uv_loop_t *loop)
 {
 	uint32_t epoch = __atomic_load_n(&uvh_loop_epoch, __ATOMIC_ACQUIRE);
 	struct uvh_space *space;
 	struct entry *entry;
 
-	if (UVH_LIKELY(context->cached_loop == loop && context->cached_epoch == epoch))
-		return context->cached_space;
 	if (loop == NULL)
 		return NULL;
 	entry = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), loop);

@@ -15,7 +15,7 @@
 struct uvh_context;
 
 struct uvh_space {
-	uint64_t next; /* the next sequence */
+	uvhooks_async_id next; /* the next id, the space's number in it */
 	struct uvh_records records;
 	uint32_t live; /* records taken and not yet given back */
 	uint16_t number;
@@ -45,7 +45,7 @@ static inline uvhooks_async_id uvh_space_root(const struct uvh_space *space)
 }
 
 /* The space of a loop, taken if it has none yet; NULL if the loop is not to be traced. */
-struct uvh_space *uvh_space_of_loop(struct uvh_context *context, uv_loop_t *loop);
+struct uvh_space *uvh_space_look_up(struct uvh_context *context, uv_loop_t *loop);
 
 /* uv_default_loop has returned it: known already, unless this call made it. */
 void uvh_default_loop_seen(uv_loop_t *loop);
@@ -83,7 +83,7 @@ static inline struct uvh_record *uvh_space_take(struct uvh_space *space,
 
 static inline uvhooks_async_id uvh_space_next_id(struct uvh_space *space)
 {
-	return uvh_space_base(space->number) + space->next++;
+	return space->next++;
 }
 
 void uvh_space_release(struct uvh_space *space);

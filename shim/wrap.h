@@ -76,6 +76,9 @@ static inline uvhooks_async_id uvh_record_id(const struct uvh_record *record)
 struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
 				   enum uvhooks_type type, void *callback, unsigned int flags);
 
+/* The same for a handle that has no callback yet; 0, for the wrapper to return. */
+int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks_type type);
+
 /* Emits start or stop, or type_change. */
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
 
@@ -83,12 +86,16 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 static inline void uvh_armed(struct uvh_record *record)
 {
 	struct uvh_context *context = uvh_context();
+	uvhooks_async_id id;
 
-	if (UVH_LIKELY(context != NULL))
-		__atomic_store_n(&record->arm, uvh_execution_id(context), __ATOMIC_RELAXED);
 	record->flags |= UVH_RECORD_ARMED;
+	if (UVH_UNLIKELY(context == NULL))
+		return;
+	id = uvh_execution_id(context);
+	__atomic_store_n(&record->arm, id, __ATOMIC_RELAXED);
 	if (UVH_UNLIKELY(uvh_hooks_on()))
-		uvh_handle_event(record, UVHOOKS_EVENT_START, record->callback[UVH_MAIN]);
+		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
+			 0);
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */
@@ -108,36 +115,45 @@ static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 
 /* One submission of a request, from before the real call until after it. */
 struct uvh_submission {
-	struct uvh_context *context;
 	struct uvh_record *record; /* NULL: not traced */
-	struct uvh_record *old;    /* an earlier submission that never ended */
-	uint64_t *tag;
+	struct uvh_space *space;
+	struct uvh_record *old; /* an earlier submission that never ended */
 	uint64_t old_tag;
 };
 
-/* Prepares a record for a request of this loop, with no id yet; false if it is not traced. */
+/*
+ * Prepares a record for a request of this loop, which the running callback triggers; it has no id
+ * yet. False if it is not traced.
+ */
 bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
 		enum uvhooks_type type, void *callback);
 
-/* The same for a request that works on a handle. */
+/* The same for a request that works on a handle, which triggers it. */
 bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
-		   void *request, enum uvhooks_type type, void *callback,
-		   uvhooks_async_id *trigger);
+		   void *request, enum uvhooks_type type, void *callback);
 
-/* libuv took the request: it gets its id, and init is emitted. `trigger` 0: the execution id. */
-void uvh_submitted(struct uvh_submission *submission, uvhooks_async_id trigger);
+__attribute__((noinline)) void uvh_submitted_slowly(struct uvh_submission *submission);
+
+/* libuv took the request: it gets its id, and init is emitted. */
+static inline void uvh_submitted(struct uvh_submission *submission)
+{
+	if (UVH_UNLIKELY(submission->old != NULL || uvh_hooks_on()))
+		uvh_submitted_slowly(submission);
+	else
+		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
+				 __ATOMIC_RELEASE);
+}
 
 /* libuv refused it: the struct is as it was. */
-void uvh_refused(struct uvh_submission *submission);
+UVH_SLOW void uvh_refused(struct uvh_submission *submission);
 
 /* Ends a submission with what libuv returned. */
-static inline int uvh_submit_done(struct uvh_submission *submission, int result,
-				  uvhooks_async_id trigger)
+static inline int uvh_submit_done(struct uvh_submission *submission, int result)
 {
 	if (submission->record == NULL)
 		return result;
 	if (UVH_LIKELY(result == 0))
-		uvh_submitted(submission, trigger);
+		uvh_submitted(submission);
 	else
 		uvh_refused(submission);
 	return result;
@@ -153,23 +169,47 @@ static inline struct uvh_record *uvh_callback_record(const void *handle)
 	return UVH_LIKELY(record != NULL) ? record : uvh_lost_record(handle);
 }
 
-/* Enters a handle's callback; returns the program's function, or NULL if there is none to call. */
-static inline void *uvh_enter_handle(struct uvh_scope *scope, const void *handle,
-				     unsigned int flags)
-{
-	struct uvh_record *record = uvh_callback_record(handle);
-	void *callback = record == NULL ? NULL : record->callback[UVH_MAIN];
+__attribute__((noinline)) void *uvh_enter_handle_slowly(struct uvh_scope *scope, const void *handle,
+							unsigned int flags);
 
-	if (UVH_LIKELY(callback != NULL))
-		uvh_enter(scope, record, callback, flags, UVH_FRAME_CALLBACK, false);
-	return callback;
+/* Enters a handle's callback; returns the program's function, or NULL if there is none to call. */
+UVH_INLINE void *uvh_enter_handle(struct uvh_scope *scope, const void *handle, unsigned int flags)
+{
+	struct uvh_record *record = uvh_record_of_handle(handle);
+
+	if (UVH_LIKELY(record != NULL)) {
+		void *callback = record->callback[UVH_MAIN];
+
+		if (UVH_LIKELY(callback != NULL) &&
+		    UVH_LIKELY(uvh_enter_plainly(scope, record, callback, flags, false)))
+			return uvh_entered(scope, callback);
+	}
+	scope->here = UVH_HERE();
+	return uvh_enter_handle_slowly(scope, handle, flags);
 }
 
 /*
  * Enters a request's only callback: from here on the request is the program's again, to free or
  * submit. Where there is no function to call the resource just ends.
  */
-void *uvh_enter_request(struct uvh_scope *scope, void *request);
+__attribute__((noinline)) void *uvh_enter_request_slowly(struct uvh_scope *scope, void *request);
+
+UVH_INLINE void *uvh_enter_request(struct uvh_scope *scope, void *request)
+{
+	struct uvh_record *record = uvh_record_of_request(request);
+
+	if (UVH_LIKELY(record != NULL) && UVH_LIKELY(record->flags == 0)) {
+		void *callback = record->callback[UVH_MAIN];
+
+		if (UVH_LIKELY(callback != NULL) &&
+		    UVH_LIKELY(uvh_enter_plainly(scope, record, callback, 0, true))) {
+			uvh_record_end(record);
+			return uvh_entered(scope, callback);
+		}
+	}
+	scope->here = UVH_HERE();
+	return uvh_enter_request_slowly(scope, request);
+}
 
 /* alloc_cb and walk_cb are the program's code in a libuv call, but no callback of a resource. */
 static inline void uvh_restore_in_libuv(const uint8_t *in_libuv)

@@ -4,7 +4,7 @@
 
 static void tramp_getaddrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_getaddrinfo_cb callback = (uv_getaddrinfo_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -27,13 +27,13 @@ UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
 		return UVH_CALL(
 		    real->uv_getaddrinfo(loop, req, getaddrinfo_cb, node, service, hints));
 	result = UVH_CALL(real->uv_getaddrinfo(loop, req, tramp_getaddrinfo, node, service, hints));
-	return uvh_submit_done(&submission, result, 0);
+	return uvh_submit_done(&submission, result);
 }
 
 static void tramp_getnameinfo(uv_getnameinfo_t *req, int status, const char *hostname,
 			      const char *service)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_getnameinfo_cb callback = (uv_getnameinfo_cb) uvh_enter_request(&scope, req);
 
 	req->getnameinfo_cb = callback;
@@ -55,5 +55,5 @@ UVH_EXPORT int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
 			(void *) getnameinfo_cb))
 		return UVH_CALL(real->uv_getnameinfo(loop, req, getnameinfo_cb, addr, flags));
 	result = UVH_CALL(real->uv_getnameinfo(loop, req, tramp_getnameinfo, addr, flags));
-	return uvh_submit_done(&submission, result, 0);
+	return uvh_submit_done(&submission, result);
 }

@@ -10,7 +10,7 @@
 
 static void tramp_fs(uv_fs_t *req)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_fs_cb callback = (uv_fs_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -33,8 +33,8 @@ static int fs_end(struct uvh_submission *submission, uv_fs_t *req, int result)
 {
 	/* libuv wrote which call it is; nothing changes that while the request is on its way. */
 	if (submission->record != NULL && result == 0)
-		submission->record->fs_type = (int8_t) req->fs_type;
-	return uvh_submit_done(submission, result, 0);
+		submission->record->fs_type = (int16_t) req->fs_type;
+	return uvh_submit_done(submission, result);
 }
 
 #define WRAP_FS(function, parameters, arguments)                                                   \

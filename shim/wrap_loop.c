@@ -114,7 +114,8 @@ UVH_EXPORT int uv_run(uv_loop_t *loop, uv_run_mode mode)
 	if (space == NULL)
 		return UVH_CALL(real->uv_run(loop, mode));
 
-	UVH_SCOPE(scope);
+	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
+	scope.here = UVH_HERE();
 	uvh_enter_loop(&scope, space);
 	uvh_tls.in_libuv = 1;
 	result = real->uv_run(loop, mode);

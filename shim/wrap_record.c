@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a record, as all wrappers share it. */
+#include "emit.h"
 #include "wrap.h"
 
 static void emit_init(struct uvh_context *context, const struct uvh_record *record,
@@ -20,24 +21,44 @@ static struct uvh_context *checked_context(uintptr_t here)
 	return context;
 }
 
-/* A record of the space for a struct, whose tag now leads to it; no id yet. */
-static struct uvh_record *take_record(struct uvh_context *context, struct uvh_space *space,
-				      uint64_t *tag, void *owner, enum uvhooks_type type,
-				      void *callback)
+/*
+ * A record from the space of `loop` for a struct that has none, where nothing special is to be
+ * done; else NULL, and then nothing has happened yet.
+ */
+static inline struct uvh_record *take_plainly(struct uvh_context *context, uintptr_t here,
+					      struct uvh_space *space, uint64_t *tag,
+					      const void *owner)
 {
-	struct uvh_record *record = space == NULL ? NULL : uvh_space_take(space, context);
+	struct uvh_record *record;
 
-	if (record == NULL)
+	if (UVH_UNLIKELY(here - context->top->here < UVH_STACK_SPAN || space == NULL))
 		return NULL;
+	if (UVH_UNLIKELY(space->user != context || space->records.free == 0 || uvh_on_memcheck ||
+			 uvh_record_of_tag(*tag, owner) != NULL))
+		return NULL;
+	record = uvh_record_at(space->records.free);
+	space->records.free = record->next;
+	record->space = space->number;
+	space->live++;
+	return record;
+}
+
+static inline bool is_cached(const struct uvh_context *context, const uv_loop_t *loop)
+{
+	return context->cached_loop == loop &&
+	       context->cached_epoch == __atomic_load_n(&uvh_loop_epoch, __ATOMIC_ACQUIRE);
+}
+
+static inline void fill(struct uvh_record *record, void *owner, enum uvhooks_type type,
+			void *callback)
+{
 	uvh_record_own(record, owner);
 	record->arm = 0;
 	record->callback[UVH_MAIN] = callback;
 	record->callback[UVH_EXTRA] = NULL;
 	record->callback[UVH_CLOSE] = NULL;
-	record->type = (uint8_t) type;
+	record->type = (uint16_t) type;
 	record->fs_type = UVHOOKS_FS_NONE;
-	*tag = uvh_record_tag(record);
-	return record;
 }
 
 struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
@@ -51,15 +72,44 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 
 	if (old != NULL)
 		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
-	record = take_record(context, space, tag, handle, type, callback);
+	record = space == NULL ? NULL : uvh_space_take(space, context);
 	if (record == NULL) {
 		*tag = 0; /* no longer garbage, whoever reads it next */
 		return NULL;
 	}
+	fill(record, handle, type, callback);
 	record->trigger = uvh_execution_id(context);
 	__atomic_store_n(&record->id, uvh_space_next_id(space), __ATOMIC_RELEASE);
+	*tag = uvh_record_tag(record);
 	emit_init(context, record, flags);
 	return record;
+}
+
+UVH_SLOW static int handle_begun_slowly(uintptr_t here, uv_loop_t *loop, void *handle,
+					enum uvhooks_type type)
+{
+	uvh_handle_made(here, loop, handle, type, NULL, 0);
+	return 0;
+}
+
+int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks_type type)
+{
+	struct uvh_context *context = uvh_tls.context;
+	uint64_t *tag = uvh_handle_tag(handle);
+	struct uvh_record *record;
+
+	if (UVH_UNLIKELY(context == NULL || !is_cached(context, loop)))
+		return handle_begun_slowly(here, loop, handle, type);
+	record = take_plainly(context, here, context->cached_space, tag, handle);
+	if (UVH_UNLIKELY(record == NULL))
+		return handle_begun_slowly(here, loop, handle, type);
+	fill(record, handle, type, NULL);
+	record->trigger = uvh_execution_id(context);
+	__atomic_store_n(&record->id, uvh_space_next_id(context->cached_space), __ATOMIC_RELEASE);
+	*tag = uvh_record_tag(record);
+	if (UVH_UNLIKELY(uvh_hooks_on())) /* the creator is what runs */
+		uvh_emit(context, UVHOOKS_EVENT_INIT, record, record->trigger, 0, NULL, 0);
+	return 0;
 }
 
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback)
@@ -71,64 +121,100 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 			 0);
 }
 
-static bool prepare(struct uvh_submission *submission, struct uvh_context *context,
-		    struct uvh_space *space, void *request, enum uvhooks_type type, void *callback)
+/* `trigger` is 0 where it is the execution id. */
+UVH_SLOW static bool submit_slowly(uintptr_t here, struct uvh_submission *submission,
+				   struct uvh_space *space, void *request, uvhooks_async_id trigger)
 {
+	struct uvh_context *context = checked_context(here);
 	uint64_t *tag = uvh_request_tag(request);
+	struct uvh_record *record;
 
-	submission->context = context;
-	submission->tag = tag;
+	submission->record = NULL;
+	submission->space = space;
 	submission->old = uvh_record_of_fresh(tag, request);
 	submission->old_tag = *tag;
-	submission->record = take_record(context, space, tag, request, type, callback);
-	return submission->record != NULL;
+	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
+		return false;
+	record->trigger = trigger != 0 ? trigger : uvh_execution_id(context);
+	submission->record = record;
+	return true;
+}
+
+/* Makes what was taken the record of the request. */
+static inline bool submit(struct uvh_submission *submission, void *request, enum uvhooks_type type,
+			  void *callback)
+{
+	fill(submission->record, request, type, callback);
+	*uvh_request_tag(request) = uvh_record_tag(submission->record);
+	return true;
+}
+
+static inline bool submit_plainly(struct uvh_context *context, uintptr_t here,
+				  struct uvh_submission *submission, struct uvh_space *space,
+				  void *request)
+{
+	struct uvh_record *record =
+	    take_plainly(context, here, space, uvh_request_tag(request), request);
+
+	submission->record = record;
+	submission->space = space;
+	submission->old = NULL;
+	submission->old_tag = *uvh_request_tag(request);
+	return record != NULL;
 }
 
 bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
 		enum uvhooks_type type, void *callback)
 {
-	struct uvh_context *context = checked_context(here);
+	struct uvh_context *context = uvh_context();
 	struct uvh_space *space;
 
-	if (UVH_UNLIKELY(context == NULL || request == NULL)) { /* NULL: libuv says UV_EINVAL */
-		submission->record = NULL;
+	submission->record = NULL;
+	if (UVH_UNLIKELY(context == NULL || request == NULL)) /* NULL: libuv says UV_EINVAL */
 		return false;
-	}
 	space = uvh_space_of_loop(context, loop);
-	return prepare(submission, context, space, request, type, callback);
+	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
+		submission->record->trigger = uvh_execution_id(context);
+	else if (!submit_slowly(here, submission, space, request, 0))
+		return false;
+	return submit(submission, request, type, callback);
 }
 
 bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
-		   void *request, enum uvhooks_type type, void *callback, uvhooks_async_id *trigger)
+		   void *request, enum uvhooks_type type, void *callback)
 {
+	struct uvh_context *context = uvh_context();
 	struct uvh_record *target = uvh_record_of_handle(handle);
-	struct uvh_context *context = checked_context(here);
+	struct uvh_space *space;
 
-	if (target == NULL || context == NULL) {
-		submission->record = NULL;
+	submission->record = NULL;
+	if (UVH_UNLIKELY(target == NULL || context == NULL))
 		return false;
-	}
-	*trigger = target->id;
-	return prepare(submission, context, &uvh_spaces[target->space], request, type, callback);
+	space = &uvh_spaces[target->space];
+	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
+		submission->record->trigger = target->id;
+	else if (!submit_slowly(here, submission, space, request, target->id))
+		return false;
+	return submit(submission, request, type, callback);
 }
 
-void uvh_submitted(struct uvh_submission *submission, uvhooks_async_id trigger)
+void uvh_submitted_slowly(struct uvh_submission *submission)
 {
-	struct uvh_context *context = submission->context;
+	struct uvh_context *context = uvh_context();
 	struct uvh_record *record = submission->record;
 
 	if (UVH_UNLIKELY(submission->old != NULL))
 		uvh_end(context, submission->old, UVHOOKS_FLAG_REUSED);
-	record->trigger = trigger != 0 ? trigger : uvh_execution_id(context);
-	__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
-			 __ATOMIC_RELEASE);
-	emit_init(context, record, 0);
+	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
+	if (uvh_hooks_on())
+		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, 0), record,
+				uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
 }
 
 void uvh_refused(struct uvh_submission *submission)
 {
+	*uvh_request_tag(submission->record->owner) = submission->old_tag;
 	uvh_record_give(submission->record);
-	*submission->tag = submission->old_tag;
 	submission->record = NULL;
 }
 
@@ -141,7 +227,17 @@ struct uvh_record *uvh_lost_record(const void *owner)
 	return record;
 }
 
-void *uvh_enter_request(struct uvh_scope *scope, void *request)
+void *uvh_enter_handle_slowly(struct uvh_scope *scope, const void *handle, unsigned int flags)
+{
+	struct uvh_record *record = uvh_callback_record(handle);
+	void *callback = record == NULL ? NULL : record->callback[UVH_MAIN];
+
+	if (UVH_LIKELY(callback != NULL))
+		uvh_enter(scope, record, callback, flags, UVH_FRAME_CALLBACK, false);
+	return callback;
+}
+
+void *uvh_enter_request_slowly(struct uvh_scope *scope, void *request)
 {
 	struct uvh_record *record = uvh_record_of_request(request);
 	unsigned int flags;

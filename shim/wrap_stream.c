@@ -115,7 +115,7 @@ UVH_EXPORT int uv_read_stop(uv_stream_t *stream)
 
 static void tramp_write(uv_write_t *req, int status)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_write_cb callback = (uv_write_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -129,14 +129,13 @@ UVH_EXPORT int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t buf
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP,
-				   (void *) cb, &trigger))
+	if (pass ||
+	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb))
 		return UVH_CALL(real->uv_write(req, handle, bufs, nbufs, cb));
 	result = UVH_CALL(real->uv_write(req, handle, bufs, nbufs, tramp_write));
-	return uvh_submit_done(&submission, result, trigger);
+	return uvh_submit_done(&submission, result);
 }
 
 UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bufs[],
@@ -144,14 +143,13 @@ UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bu
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP,
-				   (void *) cb, &trigger))
+	if (pass ||
+	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb))
 		return UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, cb));
 	result = UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, tramp_write));
-	uvh_submit_done(&submission, result, trigger);
+	uvh_submit_done(&submission, result);
 	if (result == 0 && send_handle != NULL)
 		emit_link(submission.record, uvh_record_of_handle(send_handle));
 	return result;
@@ -159,7 +157,7 @@ UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bu
 
 static void tramp_shutdown(uv_shutdown_t *req, int status)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_shutdown_cb callback = (uv_shutdown_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -172,19 +170,18 @@ UVH_EXPORT int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_SHUTDOWNWRAP,
-				   (void *) cb, &trigger))
+	if (pass ||
+	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_SHUTDOWNWRAP, (void *) cb))
 		return UVH_CALL(real->uv_shutdown(req, handle, cb));
 	result = UVH_CALL(real->uv_shutdown(req, handle, tramp_shutdown));
-	return uvh_submit_done(&submission, result, trigger);
+	return uvh_submit_done(&submission, result);
 }
 
 static void tramp_connect(uv_connect_t *req, int status)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_connect_cb callback = (uv_connect_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -198,14 +195,13 @@ UVH_EXPORT int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct 
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
 	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_TCPCONNECTWRAP,
-				   (void *) cb, &trigger))
+				   (void *) cb))
 		return UVH_CALL(real->uv_tcp_connect(req, handle, addr, cb));
 	result = UVH_CALL(real->uv_tcp_connect(req, handle, addr, tramp_connect));
-	return uvh_submit_done(&submission, result, trigger);
+	return uvh_submit_done(&submission, result);
 }
 
 /* It cannot fail: what goes wrong comes to the callback. */
@@ -214,15 +210,14 @@ UVH_EXPORT void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 
 	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
-				   (void *) cb, &trigger)) {
+				   (void *) cb)) {
 		UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, cb));
 		return;
 	}
 	UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, tramp_connect));
-	uvh_submitted(&submission, trigger);
+	uvh_submitted(&submission);
 }
 
 UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char *name,
@@ -230,13 +225,12 @@ UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
 	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
-				   (void *) cb, &trigger))
+				   (void *) cb))
 		return UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, cb));
 	result =
 	    UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, tramp_connect));
-	return uvh_submit_done(&submission, result, trigger);
+	return uvh_submit_done(&submission, result);
 }

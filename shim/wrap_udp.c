@@ -4,7 +4,7 @@
 
 static void tramp_udp_send(uv_udp_send_t *req, int status)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_udp_send_cb callback = (uv_udp_send_cb) uvh_enter_request(&scope, req);
 
 	req->send_cb = callback;
@@ -18,14 +18,13 @@ UVH_EXPORT int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t 
 {
 	UVH_ENTER();
 	struct uvh_submission submission;
-	uvhooks_async_id trigger = 0;
 	int result;
 
 	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_UDPSENDWRAP,
-				   (void *) send_cb, &trigger))
+				   (void *) send_cb))
 		return UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, send_cb));
 	result = UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, tramp_udp_send));
-	return uvh_submit_done(&submission, result, trigger);
+	return uvh_submit_done(&submission, result);
 }
 
 static void tramp_udp_alloc(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf)

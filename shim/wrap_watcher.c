@@ -174,21 +174,27 @@ UVH_EXPORT int uv_check_stop(uv_check_t *handle)
 	return result;
 }
 
+__attribute__((noinline)) static void emit_wakeup(uv_async_t *handle)
+{
+	struct uvh_record *record = uvh_record_of_handle(handle);
+	struct uvh_context *context = uvh_context();
+
+	if (record != NULL && context != NULL && record->callback[UVH_MAIN] != NULL)
+		uvh_emit(context, UVHOOKS_EVENT_WAKEUP, record, uvh_execution_id(context),
+			 __atomic_load_n(&record->arm, __ATOMIC_RELAXED),
+			 record->callback[UVH_MAIN], 0);
+}
+
 void uvh_tramp_async(uv_async_t *handle)
 {
 	UVH_SCOPE(scope);
-	struct uvh_record *record = uvh_callback_record(handle);
 	uv_async_cb callback;
 
-	if (record == NULL || record->callback[UVH_MAIN] == NULL)
-		return;
-	callback = (uv_async_cb) record->callback[UVH_MAIN];
-	if (UVH_UNLIKELY(uvh_hooks_on()) && uvh_context() != NULL)
-		uvh_emit(uvh_context(), UVHOOKS_EVENT_WAKEUP, record,
-			 uvh_execution_id(uvh_context()),
-			 __atomic_load_n(&record->arm, __ATOMIC_RELAXED), (void *) callback, 0);
-	uvh_enter(&scope, record, (void *) callback, 0, UVH_FRAME_CALLBACK, false);
-	callback(handle);
+	if (UVH_UNLIKELY(uvh_hooks_on()))
+		emit_wakeup(handle);
+	callback = (uv_async_cb) uvh_enter_handle(&scope, handle, 0);
+	if (callback != NULL)
+		callback(handle);
 	scope.returned = true;
 }
 
@@ -198,21 +204,38 @@ void uvh_tramp_async(uv_async_t *handle)
  * a thread's first call, and the handle is not touched afterwards. Sends that libuv coalesces leave
  * the latest sender.
  */
+static inline int send_from(uv_async_t *handle, uvhooks_async_id sender)
+{
+	struct uvh_record *record = uvh_record_of_handle(handle);
+
+	if (UVH_LIKELY(record != NULL))
+		__atomic_store_n(&record->arm, sender, __ATOMIC_RELAXED);
+	/* Not by UVH_CALL: it calls nothing that is intercepted, and can be a jump like this. */
+	return uvh_libuvs[0].real.uv_async_send(handle);
+}
+
+UVH_SLOW static int send_slowly(uv_async_t *handle, uintptr_t caller)
+{
+	struct uvh_context *context;
+
+	if (uvh_gate != 0)
+		uvh_pass(caller);
+	if (uvh_record_of_fresh(uvh_handle_tag(handle), handle) == NULL)
+		return uvh_libuvs[0].real.uv_async_send(handle);
+	context = uvh_context();
+	if (context == NULL)
+		uvh_count(UVH_COUNT_unknown_senders);
+	return send_from(handle, context == NULL ? 0 : uvh_execution_id(context));
+}
+
 UVH_EXPORT int uv_async_send(uv_async_t *handle)
 {
-	UVH_ENTER();
-	struct uvh_record *record = uvh_record_of_fresh(uvh_handle_tag(handle), handle);
-	struct uvh_context *context = record == NULL ? NULL : uvh_context();
+	struct uvh_context *context = uvh_tls.context;
 
-	(void) pass;
-	if (record != NULL) {
-		uvhooks_async_id sender = context == NULL ? 0 : uvh_execution_id(context);
-
-		if (UVH_UNLIKELY(sender == 0 && context == NULL))
-			uvh_count(UVH_COUNT_unknown_senders);
-		__atomic_store_n(&record->arm, sender, __ATOMIC_RELAXED);
-	}
-	return UVH_CALL(real->uv_async_send(handle));
+	if (UVH_UNLIKELY(uvh_gate != 0) || UVH_UNLIKELY(context == NULL) ||
+	    UVH_UNLIKELY(context->home == NULL) || UVH_UNLIKELY(uvh_on_memcheck))
+		return send_slowly(handle, (uintptr_t) __builtin_return_address(0));
+	return send_from(handle, uvh_execution_id(context));
 }
 
 static void tramp_poll(uv_poll_t *handle, int status, int events)

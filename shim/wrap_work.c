@@ -12,6 +12,7 @@ static void tramp_work(uv_work_t *req)
 	if (UVH_UNLIKELY(record == NULL) && (record = uvh_lost_record(req)) == NULL)
 		return;
 	callback = (uv_work_cb) record->callback[UVH_EXTRA];
+	scope.here = UVH_HERE();
 	uvh_enter(&scope, record, (void *) callback, 0, UVH_FRAME_WORK, false);
 	callback(req);
 	scope.returned = true;
@@ -19,7 +20,7 @@ static void tramp_work(uv_work_t *req)
 
 static void tramp_after_work(uv_work_t *req, int status)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	const struct uvh_record *record = uvh_record_of_request(req);
 	uv_work_cb work_cb = record == NULL ? NULL : (uv_work_cb) record->callback[UVH_EXTRA];
 	uv_after_work_cb callback = (uv_after_work_cb) uvh_enter_request(&scope, req);
@@ -46,16 +47,16 @@ UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb
 		return UVH_CALL(real->uv_queue_work(loop, req, work_cb, after_work_cb));
 	record = submission.record;
 	record->callback[UVH_EXTRA] = (void *) work_cb;
-	uvh_submitted(&submission, 0);
+	uvh_submitted(&submission);
 	result = UVH_CALL(real->uv_queue_work(loop, req, tramp_work, tramp_after_work));
 	if (UVH_UNLIKELY(result != 0))
-		uvh_end(submission.context, record, UVHOOKS_FLAG_FAILED);
+		uvh_end(uvh_context(), record, UVHOOKS_FLAG_FAILED);
 	return result;
 }
 
 static void tramp_random(uv_random_t *req, int status, void *buf, size_t buflen)
 {
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
 	uv_random_cb callback = (uv_random_cb) uvh_enter_request(&scope, req);
 
 	req->cb = callback;
@@ -76,7 +77,7 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
 		return UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, cb));
 	result = UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, tramp_random));
-	return uvh_submit_done(&submission, result, 0);
+	return uvh_submit_done(&submission, result);
 }
 
 /* The callback still comes, through the loop: it is flagged. */

@@ -40,7 +40,8 @@ static void nest(int depth)
 {
 	struct uvh_record *record = make_record();
 
-	UVH_SCOPE(scope);
+	UVH_LAST_SCOPE(scope);
+	scope.here = UVH_HERE();
 	uvh_enter(&scope, record, NULL, 0, UVH_FRAME_CALLBACK, true);
 	CHECK_EQUAL(uvh_execution_id(uvh_context()), record->id);
 	if (depth > 1)
@@ -53,7 +54,7 @@ static void check_depth(void)
 {
 	events[UVHOOKS_EVENT_DESTROY] = 0;
 	nest(5000);
-	CHECK_EQUAL(uvh_context()->depth, 0);
+	CHECK(uvh_context()->top == uvh_context()->frames);
 	CHECK_EQUAL(events[UVHOOKS_EVENT_BEFORE], 5000);
 	CHECK_EQUAL(events[UVHOOKS_EVENT_AFTER], 5000);
 	CHECK_EQUAL(events[UVHOOKS_EVENT_DESTROY], 5000);
@@ -68,7 +69,8 @@ static void check_forced(void)
 
 	events[UVHOOKS_EVENT_DESTROY] = 0;
 	{
-		UVH_SCOPE(scope);
+		UVH_LAST_SCOPE(scope);
+		scope.here = UVH_HERE();
 		uvh_enter(&scope, outer, NULL, 0, UVH_FRAME_CALLBACK, true);
 		uvh_end(uvh_context(), outer, 0);
 		for (int i = 0; i < COUNT; i++)

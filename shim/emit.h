@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* How an event of a record gets to the hooks, for the few places where a call is worth sparing. */
+#ifndef UVH_EMIT_H
+#define UVH_EMIT_H
+
+#include <string.h>
+
+#include "context.h"
+#include "hooks.h"
+
+#pragma GCC visibility push(hidden)
+
+static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_context *context,
+				uint64_t head, const struct uvh_record *record,
+				uvhooks_async_id execution, uvhooks_async_id other, void *callback)
+{
+	memcpy(event, &head, sizeof(head));
+	event->async_id = record->id;
+	event->trigger_async_id = record->trigger;
+	event->execution_async_id = execution;
+	event->other_async_id = other;
+	memcpy(&event->type, &record->type, sizeof(event->type) + sizeof(event->fs_type));
+	event->thread_id = context->thread_id;
+	event->pointer = record->owner;
+	event->loop =
+	    UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED) ? NULL : uvh_spaces[record->space].loop;
+	event->callback = callback;
+}
+
+_Static_assert(offsetof(struct uvhooks_event, event) == 4 &&
+		   offsetof(struct uvhooks_event, flags) == 6 &&
+		   offsetof(struct uvhooks_event, async_id) == 8,
+	       "the head of an event is one word");
+_Static_assert(offsetof(struct uvhooks_event, fs_type) ==
+		       offsetof(struct uvhooks_event, type) + 2 &&
+		   offsetof(struct uvh_record, fs_type) == offsetof(struct uvh_record, type) + 2,
+	       "the types are copied at once");
+
+void *uvh_emit_generally(struct uvh_context *context, uint64_t head,
+			 const struct uvh_record *record, uvhooks_async_id execution,
+			 uvhooks_async_id other, void *callback);
+
+/*
+ * With one hook and outside of hooks, as it nearly always is, less is to be done: the call that is
+ * all of it, or NULL.
+ */
+static inline const struct uvh_hook_call *uvh_plain_call(const struct uvh_context *context,
+							 const struct uvh_hook_set *set,
+							 unsigned int event)
+{
+	if (UVH_UNLIKELY(set == NULL) || UVH_UNLIKELY(context->frozen != NULL) ||
+	    UVH_UNLIKELY(uvh_tls.quiet))
+		return NULL;
+	return set->plain[event];
+}
+
+static inline void uvh_call_plainly(struct uvh_context *context, const struct uvh_hook_set *set,
+				    const struct uvh_hook_call *call,
+				    const struct uvhooks_event *event)
+{
+	const int saved_errno = *context->errno_here;
+	void *exception;
+
+	context->frozen = set;
+	uvh_tls.quiet = 1;
+	exception = uvh_guarded_call(event, call->data, call->callback);
+	if (UVH_UNLIKELY(exception != NULL))
+		uvh_hook_threw(set->plain[event->event]->hook, exception);
+	uvh_tls.quiet = 0;
+	context->frozen = NULL;
+	*context->errno_here = saved_errno;
+}
+
+static inline __attribute__((always_inline)) void *
+uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_record *record,
+		uvhooks_async_id execution, uvhooks_async_id other, void *callback)
+{
+	const struct uvh_hook_set *set = __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
+	const struct uvh_hook_call *call = uvh_plain_call(context, set, head >> 32 & 0xffff);
+	struct uvhooks_event event;
+
+	if (UVH_UNLIKELY(call == NULL))
+		return uvh_emit_generally(context, head, record, execution, other, callback);
+	uvh_describe(&event, context, head, record, execution, other, callback);
+	uvh_call_plainly(context, set, call, &event);
+	return event.callback;
+}
+
+#pragma GCC visibility pop
+
+#endif
