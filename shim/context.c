@@ -79,6 +79,7 @@ static void give_back(void *data)
 	uvh_unwind_all(context, UVHOOKS_FLAG_UNWOUND);
 	uvh_home_leave(context);
 	uvh_tls.context = NULL;
+	context->frozen = NULL; /* a hook may have ended the thread */
 	context->cached_loop = NULL;
 	context->root = context->root_trigger = 0;
 	context->root_record = NULL;
