@@ -8,9 +8,7 @@ load helpers
 TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 
 check() {
-	run "$TOP/scripts/check-static" "$@"
-	echo "$output"
-	[ "$status" -eq 0 ]
+	run -0 "$TOP/scripts/check-static" "$@"
 }
 
 # A tree with the same list and headers, and a library made of the text on stdin.
@@ -28,7 +26,6 @@ finds() {
 	local text=$1
 	shift
 	UVHOOKS_BUILD=$OTHER/build run -1 "$OTHER/scripts/check-static" "$@"
-	echo "$output"
 	grep -F -- "$text" <<<"$output"
 }
 

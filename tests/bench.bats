@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=slow
+# scripts/bench: each row stands beside its baseline, and what does not depend on how busy the
+# machine is holds in every run.
+
+load helpers
+
+setup_file() {
+	export BENCH=$BATS_FILE_TMPDIR
+	local status=0
+	UVHOOKS_BUILD=$UVHOOKS_BUILD "$BATS_TEST_DIRNAME/../scripts/bench" --quick \
+		--json "$BENCH/json" >"$BENCH/table" 2>"$BENCH/stderr" || status=$?
+	echo "$status" >"$BENCH/status"
+}
+
+# is_met BEGIN: there are ends that begin so, and all of them are met.
+is_met() {
+	jq -e --arg begin "$1" \
+		'[.ends[] | select(.end | startswith($begin))] | length > 0 and all(.met)' "$BENCH/json"
+}
+
+@test "a quick run ends, whether or not its ends of time are met" {
+	cat "$BENCH/stderr" "$BENCH/table"
+	[[ $(<"$BENCH/status") == [01] ]]
+	[ "$(jq '[.ends[] | select(.met | not)] | length' "$BENCH/json")" -eq 0 ] ||
+		[ "$(<"$BENCH/status")" = 1 ]
+	grep -q '^ends ' "$BENCH/table"
+}
+
+@test "every row of the cost per event has its baseline, and ratios to it" {
+	local row
+	for row in timers idlers handles wakeups fs_requests tcp_echo; do
+		grep -qE "^$row +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ " "$BENCH/table"
+		jq -e --arg row "$row" '.per_event[] | select(.name == $row) |
+			.events >= 2 and (.ns | .bare > 0 and .shim > 0 and .hook > 0 and .again > 0) and
+			.shim.ratio > 0 and .hook.ratio > 0' "$BENCH/json"
+	done
+}
+
+@test "so has every one of libuv's own benchmarks" {
+	local row
+	for row in million_timers million_async loop_count fs_stat ping_pongs queue_work \
+		tcp_pump1_client tcp_pump100_client; do
+		grep -qE "^$row +[A-Za-z -]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+" "$BENCH/table"
+		jq -e --arg row "$row" '.own[] | select(.name == $row) |
+			(.ns | .bare > 0 and .shim > 0 and .hook > 0) and .shim.ratio > 0' "$BENCH/json"
+	done
+}
+
+@test "an operation is the events that the log shows" {
+	# ten timers and the prepare callback that starts them
+	jq -e '.per_event[] | select(.name == "timers") | .which |
+		.start == 1 and .before == 1.1 and .after == 1.1' "$BENCH/json"
+	jq -e '.per_event[] | select(.name == "handles") | .which |
+		.init == 1 and .before == 1 and .after == 1 and .destroy == 1' "$BENCH/json"
+	jq -e '.per_event[] | select(.name == "wakeups") | .which |
+		.wakeup == 1 and .before == 1 and .after == 1' "$BENCH/json"
+}
+
+@test "a live resource takes no more memory than promised, and its memory is used again" {
+	is_met "memory:"
+	jq -e '.memory | .shim.bytes > 0 and .shim.growth < 1 and .hook.growth < 1' "$BENCH/json"
+}
+
+@test "nothing allocates once a program runs" {
+	is_met "no call that allocates:"
+	[ "$(jq '.allocations | length' "$BENCH/json")" -eq 6 ]
+}
+
+@test "the counter of allocations counts" {
+	local programs=$UVHOOKS_BUILD/tests/benchmarks
+	# the program's own, which it makes while it starts
+	run -0 env LD_PRELOAD="$programs/count_calls.so" "$programs/timers" 1 1
+	[[ $output == *'"calls": 0'* ]]
+	run -0 "$programs/timers" 1 1
+	[[ $output == *'"calls": null'* ]]
+	cat >"$BATS_TEST_TMPDIR/allocates.c" <<-'END'
+		#include <benchmark.h>
+
+		static void setup(uv_loop_t *loop)
+		{
+			(void) loop;
+		}
+
+		static void batch(uv_loop_t *loop)
+		{
+			void *volatile memory = malloc(100);
+
+			(void) loop;
+			free(memory);
+		}
+
+		const struct benchmark benchmark = {1, 3, setup, batch};
+	END
+	cc -o "$BATS_TEST_TMPDIR/allocates" -I "$BATS_TEST_DIRNAME/benchmarks" \
+		"$BATS_TEST_TMPDIR/allocates.c" "$BATS_TEST_DIRNAME/benchmarks/benchmark.c" -luv
+	run -0 env LD_PRELOAD="$programs/count_calls.so" "$BATS_TEST_TMPDIR/allocates" 2
+	[[ $output == *'"calls": 6'* ]]
+}
+
+# Instructions do not depend on the machine's load, as time does. What is written here is a tenth
+# above what they are: a call more per event is noticed.
+@test "an event takes no more instructions than it did" {
+	local row shim hook
+	while read -r row shim hook; do
+		jq -e --arg row "$row" --argjson shim "$shim" --argjson hook "$hook" \
+			'.per_event[] | select(.name == $row) |
+			(.shim.instructions_per_event | . > 0 and . <= $shim) and
+			(.hook.instructions_per_event | . > 0 and . <= $hook)' "$BENCH/json"
+	done <<-END
+		timers      54 147
+		idlers      44 139
+		handles     75 164
+		wakeups     47 151
+		tcp_echo    77 171
+	END
+}
+
+@test "a row that is not there is refused, and so is a round that is none" {
+	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --only timers,nothing
+	[[ $output == *"no row is called nothing"* ]]
+	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --rounds 0
+	[[ $output == *"--rounds wants at least 1"* ]]
+}
