@@ -19,6 +19,7 @@ enum gate {
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
+UVH_HOT bool uvh_depth_matters;
 
 static void in_child(void)
 {
@@ -83,8 +84,10 @@ static void scan_for_libuv(void)
 
 	if (!uvh_libuv_scan())
 		return;
-	if (uvh_libuvs[0].rule != UVH_RULE_UNBOUND)
+	if (uvh_libuvs[0].rule != UVH_RULE_UNBOUND) {
+		__atomic_store_n(&uvh_depth_matters, true, __ATOMIC_RELEASE);
 		__atomic_or_fetch(&uvh_gate, GATE_ASK, __ATOMIC_RELEASE);
+	}
 	for (size_t i = before; uvh_options.verbose && i < uvh_libuv_count; i++)
 		describe_libuv(&uvh_libuvs[i]);
 }

@@ -13,6 +13,9 @@
  */
 extern uint8_t uvh_gate;
 
+/* A libuv's own calls arrive: whether a thread is inside libuv must be known all the time. */
+extern bool uvh_depth_matters;
+
 /*
  * Decides for a call that came from `caller` whether it is passed on untraced. Makes the shim ready
  * first if that is still to be done.

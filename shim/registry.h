@@ -21,9 +21,9 @@
 
 /* Which of the program's functions stands in which slot of a record. */
 enum uvh_slot {
-	UVH_MAIN,  /* timer, read, connection, exit, after_work ... callback */
-	UVH_EXTRA, /* alloc callback; work callback; a thread's argument */
-	UVH_CLOSE, /* close callback */
+	UVH_MAIN,              /* timer, read, connection, exit, after_work ... callback */
+	UVH_EXTRA,             /* alloc callback; work callback; a thread's argument */
+	UVH_CLOSE = UVH_EXTRA, /* close callback: a handle that closes allocates no more */
 	UVH_SLOT_MAX,
 };
 
@@ -36,12 +36,13 @@ enum uvh_record_flag {
 };
 
 /*
+ * One cache line: a callback that comes from the kernel finds none of it in the cache.
+ *
  * States: free (id 0, owner NULL) -> prepared (owner set, id 0) -> alive (owner and id set)
  * -> ended (flagged, with the next generation: its last callback runs, or its destroy waits)
  * -> free.
  */
 struct uvh_record {
-	/* what a callback needs, together */
 	void *owner; /* the uv_handle_t or uv_req_t; NULL while free, and for a thread */
 	union {
 		struct {
@@ -51,18 +52,24 @@ struct uvh_record {
 		uint64_t tag;
 	};
 	uvhooks_async_id id;
-	void *callback[UVH_SLOT_MAX];
-	uint32_t next; /* in the free list, or among the waiting destroys; 0 ends either */
+	union {
+		void *callback[UVH_SLOT_MAX];
+		struct {
+			void *callback_main;
+			/* in the free list, or among the waiting destroys; 0 ends either */
+			uint32_t next;
+		};
+	};
 	uint16_t space;
 	uint8_t flags;         /* enum uvh_record_flag */
 	uint8_t destroy_flags; /* the low flags of its destroy event, kept while that waits */
+	uint16_t type;         /* enum uvhooks_type; beside fs_type as in struct uvhooks_event */
+	int16_t fs_type;       /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
 	uvhooks_async_id trigger;
 	uvhooks_async_id arm; /* execution id of the last start; of an uv_async_t the last sender */
-	uint16_t type;        /* enum uvhooks_type; beside fs_type as in struct uvhooks_event */
-	int16_t fs_type;      /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
 };
 
-_Static_assert(sizeof(struct uvh_record) <= 80, "memory per resource is a promise: 96 bytes");
+_Static_assert(sizeof(struct uvh_record) == 64, "one cache line");
 
 #define UVH_SEGMENT_BITS 12
 #define UVH_SEGMENT_MAX  16384

@@ -211,7 +211,14 @@ UVH_INLINE void *uvh_enter_request(struct uvh_scope *scope, void *request)
 	return uvh_enter_request_slowly(scope, request);
 }
 
-/* alloc_cb and walk_cb are the program's code in a libuv call, but no callback of a resource. */
+/*
+ * alloc_cb is the program's code in a libuv call, but no callback of a resource. It passes a
+ * trampoline only where it matters whether libuv or the program runs.
+ */
+#define UVH_SWAP_ALLOC(callback, trampoline)                                                       \
+	((callback) == NULL || !uvh_depth_matters ? (callback) : (trampoline))
+
+/* So does walk_cb. */
 static inline void uvh_restore_in_libuv(const uint8_t *in_libuv)
 {
 	uvh_tls.in_libuv = *in_libuv;

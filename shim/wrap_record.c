@@ -56,7 +56,6 @@ static inline void fill(struct uvh_record *record, void *owner, enum uvhooks_typ
 	record->arm = 0;
 	record->callback[UVH_MAIN] = callback;
 	record->callback[UVH_EXTRA] = NULL;
-	record->callback[UVH_CLOSE] = NULL;
 	record->type = (uint16_t) type;
 	record->fs_type = UVHOOKS_FS_NONE;
 }

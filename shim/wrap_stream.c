@@ -91,7 +91,7 @@ UVH_EXPORT int uv_read_start(uv_stream_t *stream, uv_alloc_cb alloc_cb, uv_read_
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_read_start(stream, alloc_cb, read_cb));
-	result = UVH_CALL(real->uv_read_start(stream, UVH_SWAP(alloc_cb, tramp_alloc),
+	result = UVH_CALL(real->uv_read_start(stream, UVH_SWAP_ALLOC(alloc_cb, tramp_alloc),
 					      UVH_SWAP(read_cb, tramp_read)));
 	if (result == 0) {
 		UVH_STORE(record, UVH_EXTRA, alloc_cb, tramp_alloc);

@@ -73,7 +73,6 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	record->arm = 0;
 	record->callback[UVH_MAIN] = (void *) entry;
 	record->callback[UVH_EXTRA] = arg;
-	record->callback[UVH_CLOSE] = NULL;
 	record->space = home->number;
 	record->type = UVHOOKS_UVTHREAD;
 	record->fs_type = UVHOOKS_FS_NONE;

@@ -57,7 +57,7 @@ UVH_EXPORT int uv_udp_recv_start(uv_udp_t *handle, uv_alloc_cb alloc_cb, uv_udp_
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_udp_recv_start(handle, alloc_cb, recv_cb));
-	result = UVH_CALL(real->uv_udp_recv_start(handle, UVH_SWAP(alloc_cb, tramp_udp_alloc),
+	result = UVH_CALL(real->uv_udp_recv_start(handle, UVH_SWAP_ALLOC(alloc_cb, tramp_udp_alloc),
 						  UVH_SWAP(recv_cb, tramp_udp_recv)));
 	if (result == 0) {
 		UVH_STORE(record, UVH_EXTRA, alloc_cb, tramp_udp_alloc);
