@@ -73,6 +73,7 @@ struct uvh_options {
 	bool flush_at_exit;
 	bool longjmp;
 	bool rebind;
+	bool patch;
 	bool strict;
 	bool secure;   /* AT_SECURE: not from the environment */
 	long launched; /* the pid that `uvhooks run` gave to the program, or 0 */

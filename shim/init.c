@@ -11,11 +11,13 @@
 #include "context.h"
 #include "init.h"
 #include "memcheck.h"
+#include "notice.h"
 #include "plugin.h"
 
 enum gate {
 	GATE_UNREADY = 1,
 	GATE_ASK = 2, /* a libuv whose own calls arrive */
+	GATE_UNSETTLED = 4,
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
@@ -25,6 +27,12 @@ static void in_child(void)
 {
 	uvh_lock_forked();
 	uvh_context_forked();
+}
+
+/* Do calls of this libuv to itself arrive through symbols? */
+static bool asks(const struct uvh_libuv *libuv)
+{
+	return libuv->rule == UVH_RULE_CALLER || libuv->rule == UVH_RULE_DEPTH;
 }
 
 static bool is_main_thread(void)
@@ -54,42 +62,17 @@ static bool prepare(void)
 	return usable;
 }
 
-static const char *rule_text(enum uvh_rule rule)
-{
-	switch (rule) {
-	case UVH_RULE_UNBOUND:
-		return "its own calls are hidden by its GOT";
-	case UVH_RULE_CALLER:
-		return "its own calls are told by their caller";
-	case UVH_RULE_DEPTH:
-		return "it shares an object with other code; its own calls are told by depth";
-	case UVH_RULE_UNTRACED:
-		return "NOT TRACED, since another libuv is";
-	}
-	return "";
-}
-
-static void describe_libuv(const struct uvh_libuv *libuv)
-{
-	const char *version = libuv->real.uv_version_string();
-
-	uvh_message("libuv %s in %s: %zu functions found, %s", version == NULL ? "?" : version,
-		    libuv->object.path[0] == '\0' ? "the program" : libuv->object.path,
-		    libuv->functions, rule_text(libuv->rule));
-}
-
+/* Where nothing but the loader's lock may be held. */
 static void scan_for_libuv(void)
 {
-	size_t before = uvh_libuv_count;
-
-	if (!uvh_libuv_scan())
+	uvh_libuv_scan(UVH_SCAN_START);
+	if (!uvh_libuv_unsettled)
 		return;
-	if (uvh_libuvs[0].rule != UVH_RULE_UNBOUND) {
+	uvh_libuv_settle();
+	if (asks(&uvh_libuvs[0])) {
 		__atomic_store_n(&uvh_depth_matters, true, __ATOMIC_RELEASE);
 		__atomic_or_fetch(&uvh_gate, GATE_ASK, __ATOMIC_RELEASE);
 	}
-	for (size_t i = before; uvh_options.verbose && i < uvh_libuv_count; i++)
-		describe_libuv(&uvh_libuvs[i]);
 }
 
 /* Call sites that were looked at: each is bound to one libuv for good. */
@@ -113,7 +96,12 @@ const struct uvh_real *uvh_other_libuv(uintptr_t caller)
 	 */
 	if (libuv == NULL && before > 0 && uvh_libuv_count == before + 1)
 		libuv = &uvh_libuvs[before];
-	return libuv != NULL && libuv->rule == UVH_RULE_UNTRACED ? &libuv->real : NULL;
+	if (libuv == NULL || libuv == &uvh_libuvs[0])
+		return NULL;
+	if (libuv->rule == UVH_RULE_UNTRACED)
+		return &libuv->real;
+	uvh_tls.libuv = (uint8_t) (libuv - uvh_libuvs); /* the wrapper's next look takes it */
+	return NULL;
 }
 
 /* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
@@ -138,23 +126,49 @@ static void become_ready(void)
 	__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
 }
 
-bool uvh_pass(uintptr_t caller)
+/* Does libuv itself call? */
+static bool is_own_call(const struct uvh_libuv *libuv, uintptr_t caller)
 {
-	const struct uvh_object *libuv = &uvh_libuvs[0].object;
+	bool from_libuv = caller >= libuv->text_low && caller < libuv->text_high;
+
+	/* A call that ends a callback is compiled as a jump: it seems to come from a trampoline. */
+	if (libuv->rule == UVH_RULE_DEPTH || uvh_is_shim(caller))
+		return uvh_tls.in_libuv;
+	/* Its entries have told most, but for what came before its GOT was rebound. */
+	if (libuv->rule == UVH_RULE_PATCHED)
+		return uvh_tls.in_libuv && from_libuv;
+	/* Also where the GOT is rebound: the program may have libuv's functions from dlsym. */
+	return from_libuv;
+}
+
+struct uvh_arrival uvh_arrive(uintptr_t caller)
+{
+	const uint8_t index = uvh_tls.libuv;
 	int saved_errno = errno;
 
+	uvh_tls.libuv = 0;
 	if (uvh_gate & GATE_UNREADY)
 		become_ready();
+	if (uvh_gate & GATE_UNSETTLED) {
+		__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNSETTLED, __ATOMIC_RELEASE);
+		scan_for_libuv();
+	}
 	errno = saved_errno;
-	if (uvh_libuv_count == 0 || uvh_tls.quiet)
-		return true;
-	if (uvh_libuvs[0].rule == UVH_RULE_DEPTH)
-		return uvh_tls.in_libuv;
-	/* A call that ends a callback is compiled as a jump: it seems to come from a trampoline. */
-	if (uvh_is_shim(caller))
-		return uvh_tls.in_libuv;
-	/* Also before the GOT is rebound: the program may have libuv's functions from dlsym. */
-	return caller >= libuv->low && caller < libuv->high;
+	return (struct uvh_arrival){
+	    .real = &uvh_libuvs[index].real,
+	    .pass = uvh_libuv_count == 0 || uvh_tls.quiet ||
+		    (index == 0 && is_own_call(&uvh_libuvs[0], caller)),
+	};
+}
+
+/* The loader's lock is held, and the new objects are not relocated: nothing of them is called. */
+void uvh_objects_changed(void)
+{
+	int saved_errno = errno;
+
+	if (prepare() && uvh_libuv_scan(UVH_SCAN_LATE))
+		__atomic_or_fetch(&uvh_gate, GATE_UNSETTLED, __ATOMIC_RELEASE);
+	errno = saved_errno;
 }
 
 static void tell_counters(void)
@@ -171,6 +185,8 @@ __attribute__((constructor)) static void on_load(void)
 	int saved_errno = errno;
 
 	become_ready();
+	if (uvh_options.patch)
+		uvh_notice_install();
 	if (uvh_options.verbose)
 		uvh_message("version %s in process %d; libuv: %s; plugins: %s", UVHOOKS_VERSION,
 			    (int) getpid(), uvh_libuv_count > 0 ? "found" : "none yet",

@@ -16,18 +16,28 @@ extern uint8_t uvh_gate;
 /* A libuv's own calls arrive: whether a thread is inside libuv must be known all the time. */
 extern bool uvh_depth_matters;
 
+/* What a wrapper has to know of a call. */
+struct uvh_arrival {
+	const struct uvh_real *real; /* the functions of the libuv that it is for */
+	bool pass;                   /* it is passed on untraced */
+};
+
 /*
- * Decides for a call that came from `caller` whether it is passed on untraced. Makes the shim ready
- * first if that is still to be done.
+ * Decides that for a call that came from `caller`. Makes the shim ready first if that is still to
+ * be done.
  */
-bool uvh_pass(uintptr_t caller);
+struct uvh_arrival uvh_arrive(uintptr_t caller);
 
 /*
  * A loop is about to be made, from `caller`: has a libuv come into the process, and is the call for
- * one that is not traced? Then its functions, else NULL. A look per call site is enough: once seen,
- * such a libuv and its users are bound past us.
+ * one that is not traced? Then its functions, else NULL. Where the loader notifies us this finds
+ * nothing new. A look per call site is enough: once seen, further libuvs and their users are bound
+ * past the wrappers.
  */
 const struct uvh_real *uvh_other_libuv(uintptr_t caller);
+
+/* The loader has added objects, or taken some away. */
+void uvh_objects_changed(void);
 
 #pragma GCC visibility pop
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * RTLD_NEXT is blind to a libuv that was dlopened RTLD_LOCAL, as every Python or Lua module does.
- * So the loaded objects are searched for the one that defines the functions.
- */
+/* The functions of a libuv: where they are, and what stands in for those that are not there. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
+#include "entry.h"
 #include "libuv.h"
+#include "patch.h"
+#include "text.h"
 
 /*
  * What stands in for a function that is not there: it is counted, and fails as libuv does for what
@@ -31,14 +31,13 @@ static int missing_predicate(void)
 	return 0;
 }
 
-/* The table as (offset, name), for the resolver and for `uvh_is_intercepted`. */
+/* The table of the real functions, in its order, for the resolver and for `uvh_is_intercepted`. */
 static const struct {
 	const char *name;
-	size_t offset;
-	bool intercepted;
+	void *wrapper; /* ours; NULL: it is not intercepted */
 } functions[] = {
-#define HOOK(function, file, since) {#function, offsetof(struct uvh_real, function), true},
-#define CALL(function, why)         {#function, offsetof(struct uvh_real, function), false},
+#define HOOK(function, file, since) {#function, (void *) function},
+#define CALL(function, why)         {#function, NULL},
 #include "hooks.def"
 };
 
@@ -61,7 +60,7 @@ bool uvh_is_intercepted(const char *name)
 	if (strncmp(name, "uv_", 3) != 0)
 		return false;
 	for (size_t i = 0; i < FUNCTION_COUNT; i++)
-		if (functions[i].intercepted && strcmp(functions[i].name, name) == 0)
+		if (functions[i].wrapper != NULL && strcmp(functions[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -74,204 +73,74 @@ bool uvh_is_shim(uintptr_t address)
 	return address >= (uintptr_t) &__ehdr_start && address < (uintptr_t) &etext;
 }
 
-static void fill_table(struct uvh_libuv *libuv)
+/* What stands in the table for a function: what was found, or what stands in for it. */
+static void fill_entry(struct uvh_libuv *libuv, size_t i, void *found)
 {
-	char *table = (char *) &libuv->real;
-	void *no_loop = (void *) missing_loop;
+	const char *name = functions[i].name;
 
+	if (found != NULL)
+		libuv->functions++;
+	else if (strcmp(name, "uv_default_loop") == 0 || strcmp(name, "uv_loop_new") == 0)
+		found = (void *) missing_loop;
+	else if (functions[i].wrapper != NULL)
+		found = (void *) missing_function;
+	else
+		found = (void *) missing_predicate;
+	/* A thread may be in a wrapper already: each entry changes by one store. */
+	__atomic_store_n((void **) &libuv->real + i, found, __ATOMIC_RELEASE);
+}
+
+void uvh_libuv_fill(struct uvh_libuv *libuv)
+{
 	libuv->functions = 0;
+	for (size_t i = 0; i < FUNCTION_COUNT; i++)
+		fill_entry(libuv, i, uvh_object_function(&libuv->object, functions[i].name));
+}
+
+const char *uvh_libuv_patch(struct uvh_libuv *libuv, enum uvh_scan when)
+{
+	static struct uvh_patch_function wanted[FUNCTION_COUNT];
+	struct uvh_patch job = {
+	    .object = &libuv->object,
+	    .functions = wanted,
+	    .count = FUNCTION_COUNT,
+	    .libuv = (uint8_t) (libuv - uvh_libuvs),
+	};
+	const struct uvh_patch_engine *engine;
+	const char *why;
+
+	if (!uvh_options.patch)
+		return "UVHOOKS_PATCH=0 forbids it";
+	if (when == UVH_SCAN_START && !uvh_is_single_threaded())
+		return "other threads run already";
+	for (size_t i = 0; i < FUNCTION_COUNT; i++)
+		wanted[i] = (struct uvh_patch_function){
+		    .name = functions[i].name,
+		    .wrapper = functions[i].wrapper,
+		    .entry =
+			functions[i].wrapper == (void *) uv_async_send ? uvh_entry_send : uvh_entry,
+		};
+	if (!uvh_patch_find(&job))
+		return "its functions were not found";
+	engine = uvh_patch_engine_load(&why);
+	if (engine == NULL)
+		return why;
+	why = uvh_patch_apply(&job, engine);
+	if (why != NULL)
+		return why;
+	libuv->functions = 0;
+	libuv->patched = job.done;
+	libuv->refused = job.refused;
+	libuv->text_low = job.text_low;
+	libuv->text_high = job.text_low + job.text_bytes;
 	for (size_t i = 0; i < FUNCTION_COUNT; i++) {
-		void *real = uvh_object_function(&libuv->object, functions[i].name);
-
-		if (real != NULL)
-			libuv->functions++;
-		else if (strcmp(functions[i].name, "uv_default_loop") == 0 ||
-			 strcmp(functions[i].name, "uv_loop_new") == 0)
-			real = no_loop;
-		else
-			real = functions[i].intercepted ? (void *) missing_function
-							: (void *) missing_predicate;
-		/* A thread may be in a wrapper already: each entry changes by one store. */
-		__atomic_store_n((void **) (table + functions[i].offset), real, __ATOMIC_RELEASE);
+		fill_entry(libuv, i, wanted[i].real);
+		if (wanted[i].refused != NULL && uvh_options.verbose)
+			uvh_message("%s is left alone: %s", wanted[i].name, wanted[i].refused);
 	}
-}
-
-/* What a walk over the loaded objects is for. */
-struct scan {
-	struct uvh_object found[UVH_LIBUV_MAX];
-	size_t count;
-};
-
-static bool is_known(const struct uvh_object *object)
-{
-	for (size_t i = 0; i < uvh_libuv_count; i++)
-		if (uvh_libuvs[i].object.low == object->low)
-			return true;
-	return false;
-}
-
-static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
-{
-	struct scan *scan = data;
-	struct uvh_object object;
-
-	(void) size;
-	/* The program's own symbols come before the shim's: such calls never arrive. */
-	if (info->dlpi_name == NULL || info->dlpi_name[0] == '\0')
-		return 0;
-	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low) || is_known(&object) ||
-	    uvh_object_function(&object, "uv_run") == NULL ||
-	    uvh_object_function(&object, "uv_loop_init") == NULL)
-		return 0;
-	if (scan->count < UVH_LIBUV_MAX)
-		scan->found[scan->count++] = object;
-	return 0;
-}
-
-static int read_adds(struct dl_phdr_info *info, size_t size, void *data)
-{
-	(void) size;
-	*(unsigned long long *) data = info->dlpi_adds;
-	return 1;
-}
-
-/* Does the object name this libuv among the libraries that it needs? */
-static bool needs(const struct uvh_object *object, const struct uvh_object *libuv)
-{
-	const char *file = strrchr(libuv->path, '/');
-	const ElfW(Dyn) * dynamic;
-
-	file = file == NULL ? libuv->path : file + 1;
-	for (dynamic = object->dynamic; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
-		const char *needed = object->strings + dynamic->d_un.d_val;
-
-		if (dynamic->d_tag == DT_NEEDED &&
-		    (strcmp(needed, libuv->soname) == 0 || strcmp(needed, file) == 0 ||
-		     strcmp(needed, libuv->path) == 0))
-			return true;
-	}
-	return false;
-}
-
-static bool holds(const struct uvh_object *object, uintptr_t address)
-{
-	return address >= object->low && address < object->high;
-}
-
-const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
-{
-	struct uvh_object caller;
-	size_t count = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
-
-	for (size_t i = 0; i < count; i++)
-		if (holds(&uvh_libuvs[i].object, address))
-			return &uvh_libuvs[i];
-	if (!uvh_object_at(&caller, address))
-		return NULL;
-	for (size_t i = 0; i < count; i++)
-		if (needs(&caller, &uvh_libuvs[i].object))
-			return &uvh_libuvs[i];
+	for (size_t i = 0; i < job.refused; i++)
+		uvh_count(UVH_COUNT_patches_refused);
 	return NULL;
-}
-
-/* Binds an object's calls straight to a libuv that is not traced, if it is one of those it uses. */
-static int bind_past_us(struct dl_phdr_info *info, size_t size, void *data)
-{
-	struct uvh_object object;
-
-	(void) size;
-	(void) data;
-	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low))
-		return 0;
-	for (size_t i = 1; i < uvh_libuv_count; i++)
-		if (object.low == uvh_libuvs[i].object.low || needs(&object, &uvh_libuvs[i].object))
-			uvh_object_rebind(&object, &uvh_libuvs[i].object, uvh_is_intercepted);
-	return 0;
-}
-
-/* Is it in the global scope, where it comes before whatever a module brings along? */
-static bool is_global(const struct uvh_object *object)
-{
-	void *next = dlsym(RTLD_NEXT, "uv_run");
-
-	if (next == NULL)
-		dlerror(); /* the program shall not find our failure there */
-	return next != NULL && holds(object, (uintptr_t) next);
-}
-
-static void adopt(const struct uvh_object *object)
-{
-	struct uvh_libuv *libuv = &uvh_libuvs[uvh_libuv_count];
-	bool first = uvh_libuv_count == 0;
-
-	libuv->object = *object;
-	libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
-	if (libuv->object.path == NULL)
-		libuv->object.path = "";
-	if (!first) {
-		libuv->rule = UVH_RULE_UNTRACED;
-		uvh_count(UVH_COUNT_other_libuvs);
-	} else if (!uvh_object_exports_only(object, "uv_")) {
-		/* A plugin with a libuv inside: its own calls and libuv's share one GOT. */
-		libuv->rule = UVH_RULE_DEPTH;
-	} else if (!uvh_options.rebind) {
-		libuv->rule = UVH_RULE_CALLER;
-	} else if (uvh_object_rebind(object, object, uvh_is_intercepted)) {
-		libuv->rule = UVH_RULE_UNBOUND;
-	} else {
-		libuv->rule = UVH_RULE_CALLER;
-		uvh_count(UVH_COUNT_unbind_failed);
-	}
-	fill_table(libuv);
-	__atomic_store_n(&uvh_libuv_count, uvh_libuv_count + 1, __ATOMIC_RELEASE);
-}
-
-/*
- * A plugin host may close and reopen its modules, and our table points into this one: from now on
- * it stays. Outside the lock, since dlopen takes the loader's.
- */
-static void pin(const struct uvh_libuv *libuv)
-{
-	if (libuv->object.path[0] != '\0')
-		dlopen(libuv->object.path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-bool uvh_libuv_scan(void)
-{
-	static unsigned long long seen_adds;
-	static struct scan scan;
-	static bool global;
-	unsigned long long adds = 0;
-	size_t first = UVH_LIBUV_MAX;
-	int saved_errno = errno;
-
-	dl_iterate_phdr(read_adds, &adds);
-	if (adds == __atomic_load_n(&seen_adds, __ATOMIC_ACQUIRE))
-		return false;
-	uvh_lock();
-	/* Beside a libuv in the global scope no other one is ever called through us. */
-	if (adds != seen_adds && !global) {
-		first = uvh_libuv_count;
-		scan.count = 0;
-		dl_iterate_phdr(look_at_object, &scan);
-		for (size_t i = 0; i < scan.count && first == 0 && !global; i++) {
-			global = is_global(&scan.found[i]);
-			if (global)
-				adopt(&scan.found[i]);
-		}
-		for (size_t i = 0; i < scan.count && !global; i++)
-			if (uvh_libuv_count < UVH_LIBUV_MAX)
-				adopt(&scan.found[i]);
-		if (uvh_libuv_count > 1)
-			dl_iterate_phdr(bind_past_us, NULL);
-	}
-	/* Pinning adds no objects, so this stays the count of what was seen. */
-	__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
-	uvh_unlock();
-	for (size_t i = first; i < uvh_libuv_count; i++)
-		pin(&uvh_libuvs[i]);
-	errno = saved_errno;
-	return first < uvh_libuv_count;
 }
 
 void uvh_shim_folder(char *folder, size_t bytes)

@@ -27,6 +27,8 @@ enum uvh_rule {
 	UVH_RULE_CALLER,
 	/* They arrive, and libuv shares its text with others: internal is all inside libuv. */
 	UVH_RULE_DEPTH,
+	/* Its entries are patched, and what they jump to tells. Nothing is asked in a wrapper. */
+	UVH_RULE_PATCHED,
 	/* Another libuv is traced: calls to this one go past us. */
 	UVH_RULE_UNTRACED,
 };
@@ -35,22 +37,46 @@ struct uvh_libuv {
 	struct uvh_real real;
 	struct uvh_object object;
 	enum uvh_rule rule;
-	size_t functions; /* of the table, found */
+	uintptr_t text_low, text_high; /* where its own code is; there may be other code too */
+	size_t functions;              /* of the table, found */
+	size_t patched, refused;       /* of those, where it is patched */
+	bool settled;                  /* it is relocated, pinned, and spoken of */
 };
 
 #define UVH_LIBUV_MAX 8
 
 /*
- * The first is the one that is traced. It is filled with functions that fail politely until a libuv
- * is found. Further ones, which only modules that were loaded RTLD_LOCAL can see, are not traced:
- * they and the modules that use them are bound straight to them, and counted. Entries are only
- * ever added, and their objects are pinned, so the pointers stay good.
+ * Calls that arrive through symbols are for the first one. It is filled with functions that fail
+ * politely until a libuv is found. The entries of all others are patched, so that each call tells
+ * whose it is; those that cannot be are not traced: they and the modules that use them are bound
+ * straight to them, and counted. Entries are only ever added, and their objects are pinned before
+ * anything of them is called, so the pointers stay good.
  */
 extern struct uvh_libuv uvh_libuvs[UVH_LIBUV_MAX];
 extern size_t uvh_libuv_count;
 
+/* Fills the table from what the object exports. */
+void uvh_libuv_fill(struct uvh_libuv *libuv);
+
+/* When a look is taken: what may be done differs. */
+enum uvh_scan {
+	UVH_SCAN_START, /* before main, or where the loader does not notify us */
+	UVH_SCAN_LATE, /* the loader notifies us: its lock is held, new objects are not relocated */
+};
+
+/* Patches its functions, and fills the table. NULL, or why that could not be done at all. */
+const char *uvh_libuv_patch(struct uvh_libuv *libuv, enum uvh_scan when);
+
 /* Looks for libuvs among the loaded objects, if any came or went since. True if one was added. */
-bool uvh_libuv_scan(void);
+bool uvh_libuv_scan(enum uvh_scan when);
+
+/*
+ * Does what has to wait until a libuv is relocated, for those that are not settled. Not where the
+ * loader's lock or ours is held.
+ */
+void uvh_libuv_settle(void);
+
+extern bool uvh_libuv_unsettled;
 
 /*
  * The libuv that a caller at `address` is bound to, as far as the loader's rules tell; NULL if they

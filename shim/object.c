@@ -169,7 +169,7 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct uvh_object *object, const
 	}
 }
 
-static uint32_t symbol_count(const struct uvh_object *object)
+uint32_t uvh_object_symbol_count(const struct uvh_object *object)
 {
 	struct gnu_hash hash;
 	uint32_t last = 0;
@@ -187,25 +187,30 @@ static uint32_t symbol_count(const struct uvh_object *object)
 	return last + 1;
 }
 
-void *uvh_object_function(const struct uvh_object *object, const char *name)
+const ElfW(Sym) * uvh_object_symbol(const struct uvh_object *object, const char *name)
 {
 	const ElfW(Sym) *symbol = NULL;
 
 	if (object->gnu_hash != NULL) {
 		symbol = find_by_gnu_hash(object, name);
 	} else {
-		for (uint32_t i = 0; symbol == NULL && i < symbol_count(object); i++)
+		for (uint32_t i = 0; symbol == NULL && i < uvh_object_symbol_count(object); i++)
 			if (strcmp(object->strings + object->symbols[i].st_name, name) == 0)
 				symbol = &object->symbols[i];
 	}
-	if (symbol == NULL || !is_function(symbol))
-		return NULL;
-	return (void *) (object->base + symbol->st_value);
+	return symbol != NULL && is_function(symbol) ? symbol : NULL;
+}
+
+void *uvh_object_function(const struct uvh_object *object, const char *name)
+{
+	const ElfW(Sym) *symbol = uvh_object_symbol(object, name);
+
+	return symbol == NULL ? NULL : (void *) (object->base + symbol->st_value);
 }
 
 bool uvh_object_exports_only(const struct uvh_object *object, const char *prefix)
 {
-	uint32_t count = symbol_count(object);
+	uint32_t count = uvh_object_symbol_count(object);
 
 	for (uint32_t i = 0; i < count; i++) {
 		const ElfW(Sym) *symbol = &object->symbols[i];
@@ -228,6 +233,31 @@ static bool set_protection(uintptr_t low, uintptr_t high, int protection)
 	return low >= high || mprotect((void *) low, high - low, protection) == 0;
 }
 
+static bool is_slot(const ElfW(Rela) * relocation)
+{
+	unsigned long type = ELF64_R_TYPE(relocation->r_info);
+
+	return type == RELOCATION_SLOT || type == RELOCATION_GLOBAL || type == RELOCATION_ABSOLUTE;
+}
+
+static const char *slot_name(const struct uvh_object *object, const ElfW(Rela) * relocation)
+{
+	return object->strings + object->symbols[ELF64_R_SYM(relocation->r_info)].st_name;
+}
+
+bool uvh_object_asks_for(const struct uvh_object *object, bool (*chosen)(const char *name))
+{
+	for (int table = 0; table < 2; table++) {
+		for (size_t i = 0; i < object->relocation_count[table]; i++) {
+			const ElfW(Rela) *relocation = &object->relocations[table][i];
+
+			if (is_slot(relocation) && chosen(slot_name(object, relocation)))
+				return true;
+		}
+	}
+	return false;
+}
+
 struct rebind {
 	const struct uvh_object *object;
 	const struct uvh_object *target;
@@ -243,14 +273,11 @@ static size_t rebind_slots(const struct rebind *rebind, bool in_relro, bool writ
 	for (int table = 0; table < 2; table++) {
 		for (size_t i = 0; i < object->relocation_count[table]; i++) {
 			const ElfW(Rela) *relocation = &object->relocations[table][i];
-			const ElfW(Sym) *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
-			const char *name = object->strings + symbol->st_name;
+			const char *name = slot_name(object, relocation);
 			uintptr_t *slot = (uintptr_t *) (object->base + relocation->r_offset);
-			unsigned long type = ELF64_R_TYPE(relocation->r_info);
 			uintptr_t wanted;
 
-			if (type != RELOCATION_SLOT && type != RELOCATION_GLOBAL &&
-			    type != RELOCATION_ABSOLUTE)
+			if (!is_slot(relocation))
 				continue;
 			if (((uintptr_t) slot >= object->relro_low &&
 			     (uintptr_t) slot < object->relro_high) != in_relro)
@@ -260,7 +287,7 @@ static size_t rebind_slots(const struct rebind *rebind, bool in_relro, bool writ
 			wanted = (uintptr_t) uvh_object_function(rebind->target, name);
 			if (wanted == 0)
 				continue;
-			if (type == RELOCATION_ABSOLUTE)
+			if (ELF64_R_TYPE(relocation->r_info) == RELOCATION_ABSOLUTE)
 				wanted += (uintptr_t) relocation->r_addend;
 			/* One aligned store: a thread that reads the slot sees old or new. */
 			if (__atomic_load_n(slot, __ATOMIC_RELAXED) == wanted)

@@ -35,11 +35,20 @@ bool uvh_object_read(struct uvh_object *object, const struct dl_phdr_info *info)
 /* The object that holds an address. */
 bool uvh_object_at(struct uvh_object *object, uintptr_t address);
 
+/* The symbol of a function that the object itself defines; NULL where it does not. */
+const ElfW(Sym) * uvh_object_symbol(const struct uvh_object *object, const char *name);
+
 /* The address that the object itself defines a function at; NULL where it does not. */
 void *uvh_object_function(const struct uvh_object *object, const char *name);
 
+/* How many symbols it has for the loader; index 0 is none. */
+uint32_t uvh_object_symbol_count(const struct uvh_object *object);
+
 /* Do all functions that it exports begin with `prefix`, or with '_' as _init does? */
 bool uvh_object_exports_only(const struct uvh_object *object, const char *prefix);
+
+/* Does it leave a name that `chosen` accepts to the loader? */
+bool uvh_object_asks_for(const struct uvh_object *object, bool (*chosen)(const char *name));
 
 /*
  * Makes every relocation of the object against a name that `chosen` accepts, and that `target`

@@ -7,7 +7,7 @@
 
 #include "ground.h"
 
-struct uvh_options uvh_options = {.follow = true, .longjmp = true, .rebind = true};
+struct uvh_options uvh_options = {.follow = true, .longjmp = true, .rebind = true, .patch = true};
 
 enum form { TEXT, SWITCH, NUMBER };
 
@@ -28,6 +28,8 @@ static const struct {
     {"UVHOOKS_LONGJMP", SWITCH, &uvh_options.longjmp},
     /* 0: leave libuv's GOT alone, and tell its own calls by their caller. */
     {"UVHOOKS_REBIND", SWITCH, &uvh_options.rebind},
+    /* 0: change no code: a libuv that is not called through symbols is not traced. */
+    {"UVHOOKS_PATCH", SWITCH, &uvh_options.patch},
     /* 1: abort where an invariant of the shim is broken; for its own tests. */
     {"UVHOOKS_STRICT", SWITCH, &uvh_options.strict},
     /* Set by `uvhooks run`: the pid of the program that it became. */

@@ -29,9 +29,12 @@
  * stand in the exported function itself, since it takes its return address.
  */
 #define UVH_ENTER()                                                                                \
-	const struct uvh_real *const real = &uvh_libuvs[0].real;                                   \
-	const bool pass = UVH_UNLIKELY(uvh_gate | uvh_tls.quiet) &&                                \
-			  uvh_pass((uintptr_t) __builtin_return_address(0))
+	const struct uvh_arrival uvh_arrival =                                                     \
+	    UVH_UNLIKELY(uvh_gate | uvh_tls.special)                                               \
+		? uvh_arrive((uintptr_t) __builtin_return_address(0))                              \
+		: (struct uvh_arrival){&uvh_libuvs[0].real, false};                                \
+	const struct uvh_real *const real = uvh_arrival.real;                                      \
+	const bool pass = uvh_arrival.pass
 
 /* Calls libuv. Never a tail call: our frame stays between the program and libuv. */
 #define UVH_CALL(expression)                                                                       \

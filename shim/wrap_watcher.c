@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers, idlers and the other watchers: started, stopped, fired. */
 #include "wrap.h"
+#include "entry.h"
 #include "wrap_async.h"
 
 static void tramp_timer(uv_timer_t *handle)
@@ -204,38 +205,48 @@ void uvh_tramp_async(uv_async_t *handle)
  * a thread's first call, and the handle is not touched afterwards. Sends that libuv coalesces leave
  * the latest sender.
  */
-static inline int send_from(uv_async_t *handle, uvhooks_async_id sender)
+static inline int send_from(const struct uvh_real *real, uv_async_t *handle,
+			    uvhooks_async_id sender)
 {
 	struct uvh_record *record = uvh_record_of_handle(handle);
 
 	if (UVH_LIKELY(record != NULL))
 		__atomic_store_n(&record->arm, sender, __ATOMIC_RELAXED);
 	/* Not by UVH_CALL: it calls nothing that is intercepted, and can be a jump like this. */
-	return uvh_libuvs[0].real.uv_async_send(handle);
+	return real->uv_async_send(handle);
 }
 
-UVH_SLOW static int send_slowly(uv_async_t *handle, uintptr_t caller)
+UVH_SLOW static int send_slowly(const struct uvh_real *real, uv_async_t *handle)
 {
 	struct uvh_context *context;
 
-	if (uvh_gate != 0)
-		uvh_pass(caller);
 	if (uvh_record_of_fresh(uvh_handle_tag(handle), handle) == NULL)
-		return uvh_libuvs[0].real.uv_async_send(handle);
+		return real->uv_async_send(handle);
 	context = uvh_context();
 	if (context == NULL)
 		uvh_count(UVH_COUNT_unknown_senders);
-	return send_from(handle, context == NULL ? 0 : uvh_execution_id(context));
+	return send_from(real, handle, context == NULL ? 0 : uvh_execution_id(context));
+}
+
+static inline int send_by(const struct uvh_real *real, uv_async_t *handle)
+{
+	struct uvh_context *context = uvh_tls.context;
+
+	if (UVH_UNLIKELY(context == NULL) || UVH_UNLIKELY(context->home == NULL) ||
+	    UVH_UNLIKELY(uvh_on_memcheck))
+		return send_slowly(real, handle);
+	return send_from(real, handle, uvh_execution_id(context));
+}
+
+/* What comes from a patched entry. */
+int uvh_async_send_patched(uv_async_t *handle, const struct uvh_patched *patched)
+{
+	return send_by(&uvh_libuvs[patched->libuv].real, handle);
 }
 
 UVH_EXPORT int uv_async_send(uv_async_t *handle)
 {
-	struct uvh_context *context = uvh_tls.context;
-
-	if (UVH_UNLIKELY(uvh_gate != 0) || UVH_UNLIKELY(context == NULL) ||
-	    UVH_UNLIKELY(context->home == NULL) || UVH_UNLIKELY(uvh_on_memcheck))
-		return send_slowly(handle, (uintptr_t) __builtin_return_address(0));
-	return send_from(handle, uvh_execution_id(context));
+	return send_by(&uvh_libuvs[0].real, handle);
 }
 
 static void tramp_poll(uv_poll_t *handle, int status, int events)

@@ -49,12 +49,27 @@ expect_plays() {
 	[ "$(count_of destroy FSREQCALLBACK)" = 2 ]
 }
 
-@test "a libuv that the program loads and asks with dlsym is past the shim; what a module calls is not" {
+@test "a libuv that the program loads and asks with dlsym, beside a module that calls it" {
+	play late_libuv
+	[ "$(count_of init TIMERWRAP)" = 3 ]
+	[ "$(count_of destroy TIMERWRAP)" = 3 ]
+	[ "$(count_of init WORKREQ)" = 2 ]
+}
+
+@test "where no code may be changed, what is asked with dlsym is past the shim" {
+	export UVHOOKS_PATCH=0
 	play late_libuv
 	expect_plays 1
 }
 
-@test "a libuv that a module finds by RTLD_DEEPBIND is past the shim" {
+@test "a libuv that a module finds by RTLD_DEEPBIND" {
+	play deepbind_module
+	expect_plays 1
+	[ "$(counter patches_refused)" = 0 ]
+}
+
+@test "where no code may be changed, a libuv found by RTLD_DEEPBIND is past the shim" {
+	export UVHOOKS_PATCH=0
 	play deepbind_module
 	expect_trace all </dev/null
 }
@@ -74,16 +89,39 @@ expect_plays() {
 	[ "$(counter other_libuvs)" = 0 ]
 }
 
-@test "three libuvs: those that are not traced are counted" {
+@test "three libuvs, each with its own functions and loops" {
 	[ -x "$PROGRAMS/static_modules_two" ] || return 0
+	play static_modules_two
+	expect_plays 4
+	[ "$(counter other_libuvs)" = 0 ]
+	[ "$(counter untracked_callbacks)" = 0 ]
+}
+
+@test "three libuvs where no code may be changed: those that are not traced are counted" {
+	[ -x "$PROGRAMS/static_modules_two" ] || return 0
+	export UVHOOKS_PATCH=0
 	play static_modules_two
 	traced=$(($(count_of init TIMERWRAP) / 2))
 	[ "$traced" = 4 ] || [ "$(counter other_libuvs)" -ge 1 ]
 	[ "$(counter untracked_callbacks)" = 0 ]
 }
 
-@test "a libuv inside the program cannot be seen" {
+@test "a libuv inside the program" {
 	[ -x "$PROGRAMS/static_program" ] || return 0
+	play static_program
+	expect_trace all <<-EOF
+		init 2 FSREQCALLBACK t1 stat
+		loop_enter 0
+		before 2
+		after 2
+		destroy 2
+		loop_exit 0
+	EOF
+}
+
+@test "a libuv inside the program cannot be seen where no code may be changed" {
+	[ -x "$PROGRAMS/static_program" ] || return 0
+	export UVHOOKS_PATCH=0
 	play static_program
 	expect_trace all </dev/null
 }

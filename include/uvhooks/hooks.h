@@ -200,6 +200,9 @@ UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void 
  *   plugins_failed        plugins that could not be loaded
  *   unbind_failed         libuvs whose own calls could not be told apart by their GOT
  *   unknown_senders       uv_async_send from a thread without a context
+ *   patches_failed        libuvs that had to be patched and could not be
+ *   patches_refused       functions of a patched libuv that were left alone
+ *   notices_failed        the loader does not tell of new libraries; looked for now and then
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
 	XX(untracked_callbacks)                                                                    \
@@ -216,7 +219,10 @@ UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void 
 	XX(hooks_thrown)                                                                           \
 	XX(plugins_failed)                                                                         \
 	XX(unbind_failed)                                                                          \
-	XX(unknown_senders)
+	XX(unknown_senders)                                                                        \
+	XX(patches_failed)                                                                         \
+	XX(patches_refused)                                                                        \
+	XX(notices_failed)
 
 struct uvhooks_counters {
 	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls to a patched function arrive here, by a jump from its entry: see entry_*.S, which says for
+ * each whether the program makes it. libuv's own calls go straight on to the moved original.
+ */
+#ifndef UVH_ENTRY_H
+#define UVH_ENTRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#pragma GCC visibility push(hidden)
+
+/* One patched function. Never changed nor freed once its entry jumps here. */
+struct uvh_patched {
+	void *wrapper;  /* ours */
+	void *original; /* its first instructions, moved, and a jump to the rest */
+	/* where libuv's own code is: what calls from there is libuv */
+	uintptr_t text_low;
+	uintptr_t text_bytes;
+	uint8_t libuv; /* the index of its libuv */
+};
+
+_Static_assert(offsetof(struct uvh_patched, wrapper) == 0 &&
+		   offsetof(struct uvh_patched, original) == 8 &&
+		   offsetof(struct uvh_patched, text_low) == 16 &&
+		   offsetof(struct uvh_patched, text_bytes) == 24 &&
+		   offsetof(struct uvh_patched, libuv) == 32,
+	       "entry_*.S knows where these are");
+
+/* Not called from C: what jumps there has the struct uvh_patched in r11, on aarch64 in x17. */
+extern const char uvh_entry[];
+
+/* The same for uv_async_send, which signal handlers call: it leaves no mark in uvh_tls. */
+extern const char uvh_entry_send[];
+
+/* wrap_watcher.c: what that leads to. */
+int uvh_async_send_patched(uv_async_t *handle, const struct uvh_patched *patched);
+
+#pragma GCC visibility pop
+
+#endif

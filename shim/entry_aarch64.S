@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the entry of a patched function leads, with its struct uvh_patched in x17; see
+ * entry_x86_64.S. x9 to x17 are free at the entry of a function.
+ */
+#define WRAPPER    0
+#define ORIGINAL   8
+#define TEXT_LOW   16
+#define TEXT_BYTES 24
+#define LIBUV      32
+
+#define TLS_IN_LIBUV 16
+#define TLS_LIBUV    19
+
+	.text
+	.p2align 4
+	.hidden	uvh_entry
+	.globl	uvh_entry
+	.type	uvh_entry, %function
+uvh_entry:
+	.cfi_startproc
+	hint	#34 /* bti c */
+	mrs	x9, tpidr_el0
+	adrp	x10, :gottprel:uvh_tls
+	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
+	add	x9, x9, x10
+	ldrb	w10, [x9, #TLS_IN_LIBUV]
+	cbnz	w10, 1f
+0:	ldrb	w10, [x17, #LIBUV]
+	strb	w10, [x9, #TLS_LIBUV]
+	ldr	x16, [x17, #WRAPPER]
+	br	x16
+1:	ldp	x10, x11, [x17, #TEXT_LOW]
+	sub	x10, x30, x10
+	cmp	x10, x11
+	b.lo	2f
+	adrp	x10, __ehdr_start
+	add	x10, x10, :lo12:__ehdr_start
+	adrp	x11, etext
+	add	x11, x11, :lo12:etext
+	cmp	x30, x10
+	b.lo	0b
+	cmp	x30, x11
+	b.hs	0b
+2:	ldr	x16, [x17, #ORIGINAL]
+	br	x16
+	.cfi_endproc
+	.size	uvh_entry, . - uvh_entry
+
+	.p2align 4
+	.hidden	uvh_entry_send
+	.globl	uvh_entry_send
+	.type	uvh_entry_send, %function
+uvh_entry_send:
+	.cfi_startproc
+	hint	#34
+	mov	x1, x17
+	b	uvh_async_send_patched
+	.cfi_endproc
+	.size	uvh_entry_send, . - uvh_entry_send
+
+	.hidden	__ehdr_start
+	.hidden	etext
+	.hidden	uvh_tls
+	.hidden	uvh_async_send_patched
+	.section .note.GNU-stack, "", %progbits

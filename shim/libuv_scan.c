@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding the libuvs of the process. RTLD_NEXT is blind to one that was dlopened RTLD_LOCAL, as
+ * every Python or Lua module does, and to one that a module hides. So the loaded objects are looked
+ * through, at the start and whenever the loader has added some.
+ *
+ * The order of locks is the loader's, then ours: dlsym and dlopen are not called under ours, but
+ * where the loader's is held already or nothing else runs.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "libuv.h"
+#include "patch.h"
+#include "way.h"
+
+bool uvh_libuv_unsettled;
+
+/* A libuv in the global scope: all calls through symbols are for it. */
+static bool have_global;
+
+static bool holds(const struct uvh_object *object, uintptr_t address)
+{
+	return address >= object->low && address < object->high;
+}
+
+static bool is_same(const struct uvh_object *one, const struct uvh_object *other)
+{
+	return one->low == other->low && one->high == other->high && one->dynamic == other->dynamic;
+}
+
+/* Does the object name this libuv among the libraries that it needs? */
+static bool needs(const struct uvh_object *object, const struct uvh_object *libuv)
+{
+	const char *file = strrchr(libuv->path, '/');
+	const ElfW(Dyn) * dynamic;
+
+	file = file == NULL ? libuv->path : file + 1;
+	if (file[0] == '\0')
+		return false;
+	for (dynamic = object->dynamic; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
+		const char *needed = object->strings + dynamic->d_un.d_val;
+
+		if (dynamic->d_tag == DT_NEEDED &&
+		    (strcmp(needed, libuv->soname) == 0 || strcmp(needed, file) == 0 ||
+		     strcmp(needed, libuv->path) == 0))
+			return true;
+	}
+	return false;
+}
+
+const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
+{
+	struct uvh_object caller;
+	size_t count = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
+
+	if (have_global)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (holds(&uvh_libuvs[i].object, address))
+			return &uvh_libuvs[i];
+	if (!uvh_object_at(&caller, address))
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (needs(&caller, &uvh_libuvs[i].object))
+			return &uvh_libuvs[i];
+	return NULL;
+}
+
+/*
+ * Objects that hide their symbols are looked through once, since that reads their file. Nothing but
+ * time is lost if two share a place here.
+ */
+#define LOOKED_MAX 4096
+
+static bool looked_before(const struct uvh_object *object)
+{
+	static uintptr_t looked[LOOKED_MAX];
+	uintptr_t key = object->low ^ (object->high << 7) ^ (uintptr_t) object->dynamic;
+	uintptr_t *place;
+
+	for (const char *c = object->path; *c != '\0'; c++)
+		key = key * 31 + (unsigned char) *c;
+	place = &looked[(key ^ key >> 12) % LOOKED_MAX];
+	if (*place == key)
+		return true;
+	*place = key;
+	return false;
+}
+
+struct scan {
+	struct uvh_object found[UVH_LIBUV_MAX];
+	size_t count;
+	bool still[UVH_LIBUV_MAX]; /* of those known: it is still there */
+};
+
+static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct scan *scan = data;
+	struct uvh_object object;
+
+	(void) size;
+	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low))
+		return 0;
+	for (size_t i = 0; i < uvh_libuv_count; i++) {
+		if (is_same(&object, &uvh_libuvs[i].object)) {
+			scan->still[i] = true;
+			return 0;
+		}
+	}
+	if (uvh_object_symbol(&object, "uv_run") == NULL &&
+	    (!uvh_options.patch || looked_before(&object)))
+		return 0;
+	if (scan->count < UVH_LIBUV_MAX && uvh_patch_is_libuv(&object))
+		scan->found[scan->count++] = object;
+	return 0;
+}
+
+static int read_adds(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void) size;
+	*(unsigned long long *) data = info->dlpi_adds;
+	return 1;
+}
+
+/*
+ * The ways in that need no patching, for one whose users are bound to the shim by symbols. They ask
+ * in each wrapper, unless its own calls can be kept from arriving.
+ */
+static void use_symbols(struct uvh_libuv *libuv, bool alone)
+{
+	if (!alone) {
+		/* Its own calls and libuv's share one GOT. */
+		libuv->rule = UVH_RULE_DEPTH;
+	} else if (!uvh_options.rebind) {
+		libuv->rule = UVH_RULE_CALLER;
+	} else if (uvh_object_rebind(&libuv->object, &libuv->object, uvh_is_intercepted)) {
+		libuv->rule = UVH_RULE_UNBOUND;
+	} else {
+		libuv->rule = UVH_RULE_CALLER;
+		uvh_count(UVH_COUNT_unbind_failed);
+	}
+	libuv->text_low = libuv->object.low;
+	libuv->text_high = libuv->object.high;
+	uvh_libuv_fill(libuv);
+}
+
+static void tell_unpatched(const struct uvh_object *object, const char *why)
+{
+	uvh_count(UVH_COUNT_patches_failed);
+	if (uvh_options.verbose || uvh_options.launched == (long) getpid())
+		uvh_message("libuv in %s cannot be patched: %s",
+			    object->path[0] == '\0' ? "the program" : object->path, why);
+}
+
+/* False if it has to wait until it is relocated, or cannot be traced at all. */
+static bool adopt(const struct uvh_object *object, enum uvh_scan when)
+{
+	struct uvh_libuv *libuv = &uvh_libuvs[uvh_libuv_count];
+	const bool first = uvh_libuv_count == 0;
+	const struct uvh_way_facts facts = {
+	    .program = object->path[0] == '\0',
+	    .late = when == UVH_SCAN_LATE,
+	    .exported = uvh_object_symbol(object, "uv_run") != NULL,
+	    .alone = uvh_object_exports_only(object, "uv_"),
+	    .first = first,
+	    .yields = have_global && uvh_object_asks_for(object, uvh_is_intercepted),
+	};
+	const char *why;
+
+	*libuv = (struct uvh_libuv){.real = uvh_libuvs[0].real, .object = *object};
+	libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
+	if (libuv->object.path == NULL)
+		libuv->object.path = "";
+	switch (uvh_way_in(&facts)) {
+	case UVH_WAY_SYMBOLS:
+		use_symbols(libuv, facts.alone);
+		break;
+	case UVH_WAY_PATCH:
+		/* Before the first jump is written: calls may follow it at once. */
+		__atomic_store_n(&uvh_depth_matters, true, __ATOMIC_RELEASE);
+		libuv->rule = UVH_RULE_PATCHED;
+		why = uvh_libuv_patch(libuv, when);
+		if (why == NULL)
+			break;
+		if (uvh_options.patch)
+			tell_unpatched(object, why);
+		if (facts.program || !facts.exported || when == UVH_SCAN_LATE)
+			return false;
+		if (first) {
+			use_symbols(libuv, facts.alone);
+		} else {
+			libuv->rule = UVH_RULE_UNTRACED;
+			uvh_count(UVH_COUNT_other_libuvs);
+			uvh_libuv_fill(libuv);
+		}
+		break;
+	case UVH_WAY_NONE:
+		return true;
+	}
+	uvh_libuv_unsettled = true;
+	__atomic_store_n(&uvh_libuv_count, uvh_libuv_count + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* One whose loading failed after we had seen it: nothing of it has run. */
+static void forget_gone(const struct scan *scan)
+{
+	while (uvh_libuv_count > 0 && !uvh_libuvs[uvh_libuv_count - 1].settled &&
+	       !scan->still[uvh_libuv_count - 1])
+		__atomic_store_n(&uvh_libuv_count, uvh_libuv_count - 1, __ATOMIC_RELEASE);
+}
+
+/* Those in the global scope come first: calls through symbols are for them. */
+static bool adopt_all(struct scan *scan, uintptr_t global, enum uvh_scan when)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < scan->count && uvh_libuv_count == 0; i++)
+		if (holds(&scan->found[i], global)) {
+			have_global = true;
+			all &= adopt(&scan->found[i], when);
+			scan->found[i].low = 0;
+		}
+	for (size_t i = 0; i < scan->count; i++)
+		if (scan->found[i].low != 0 && uvh_libuv_count < UVH_LIBUV_MAX)
+			all &= adopt(&scan->found[i], when);
+	return all;
+}
+
+bool uvh_libuv_scan(enum uvh_scan when)
+{
+	static unsigned long long seen_adds;
+	static struct scan scan;
+	static bool scanning;
+	unsigned long long adds = 0;
+	uintptr_t global = 0;
+	size_t before;
+	int saved_errno = errno;
+
+	dl_iterate_phdr(read_adds, &adds);
+	if (adds == __atomic_load_n(&seen_adds, __ATOMIC_ACQUIRE))
+		return false;
+	if (when == UVH_SCAN_START) {
+		global = (uintptr_t) dlsym(RTLD_NEXT, "uv_run");
+		if (global == 0)
+			dlerror(); /* the program shall not find our failure there */
+	}
+	uvh_lock();
+	before = uvh_libuv_count;
+	/* To load the patch engine is to be notified again. */
+	if (adds != seen_adds && !scanning) {
+		scanning = true;
+		memset(&scan, 0, sizeof(scan));
+		dl_iterate_phdr(look_at_object, &scan);
+		forget_gone(&scan);
+		if (before > uvh_libuv_count)
+			before = uvh_libuv_count;
+		/* What could not be patched now is looked at again when it is relocated. */
+		if (adopt_all(&scan, global, when) || when == UVH_SCAN_START)
+			__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
+		scanning = false;
+	}
+	before = uvh_libuv_count - before;
+	uvh_unlock();
+	errno = saved_errno;
+	return before > 0;
+}
+
+/* Binds an object's calls straight to one of the other libuvs, if it is one of those it uses. */
+static int bind_to_other(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct uvh_object object;
+
+	(void) size;
+	(void) data;
+	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low))
+		return 0;
+	for (size_t i = 1; i < uvh_libuv_count; i++)
+		if (object.low == uvh_libuvs[i].object.low || needs(&object, &uvh_libuvs[i].object))
+			uvh_object_rebind(&object, &uvh_libuvs[i].object, uvh_is_intercepted);
+	return 0;
+}
+
+/*
+ * A plugin host may close and reopen its modules, and our table points into this one: from now on
+ * it stays.
+ */
+static void pin(const struct uvh_libuv *libuv)
+{
+	if (libuv->object.path[0] != '\0')
+		dlopen(libuv->object.path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static const char *rule_text(enum uvh_rule rule)
+{
+	switch (rule) {
+	case UVH_RULE_UNBOUND:
+		return "called through symbols; its own calls are hidden by its GOT";
+	case UVH_RULE_CALLER:
+		return "called through symbols; its own calls are told by their caller";
+	case UVH_RULE_DEPTH:
+		return "called through symbols, beside other code; its own calls are told by depth";
+	case UVH_RULE_PATCHED:
+		return "patched";
+	case UVH_RULE_UNTRACED:
+		return "NOT TRACED, since another libuv is";
+	}
+	return "";
+}
+
+static void describe(const struct uvh_libuv *libuv)
+{
+	const char *version = libuv->real.uv_version_string();
+
+	uvh_message("libuv %s in %s: %zu functions found, %zu patched, %zu left alone; %s",
+		    version == NULL ? "?" : version,
+		    libuv->object.path[0] == '\0' ? "the program" : libuv->object.path,
+		    libuv->functions, libuv->patched, libuv->refused, rule_text(libuv->rule));
+}
+
+void uvh_libuv_settle(void)
+{
+	size_t count = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
+	int saved_errno = errno;
+
+	if (!__atomic_exchange_n(&uvh_libuv_unsettled, false, __ATOMIC_ACQ_REL))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (!uvh_libuvs[i].settled)
+			pin(&uvh_libuvs[i]);
+	uvh_lock();
+	for (size_t i = 0; i < count; i++) {
+		struct uvh_libuv *libuv = &uvh_libuvs[i];
+
+		/*
+		 * So that they pass its entries, where they are told from the program's. Not those
+		 * of one that yields to a libuv in the global scope.
+		 */
+		if (!libuv->settled && libuv->rule == UVH_RULE_PATCHED &&
+		    (i == 0 || !have_global) &&
+		    !uvh_object_rebind(&libuv->object, &libuv->object, uvh_is_intercepted)) {
+			uvh_count(UVH_COUNT_unbind_failed);
+			libuv->rule = UVH_RULE_CALLER;
+		}
+	}
+	if (count > 1 && !have_global)
+		dl_iterate_phdr(bind_to_other, NULL);
+	uvh_unlock();
+	for (size_t i = 0; i < count; i++) {
+		if (!uvh_libuvs[i].settled && uvh_options.verbose)
+			describe(&uvh_libuvs[i]);
+		uvh_libuvs[i].settled = true;
+	}
+	errno = saved_errno;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything new is made ready first, in memory near the functions; then one jump after another is
+ * written. So a refusal of the kernel comes before anything was changed.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "entry.h"
+#include "ground.h"
+#include "libuv.h"
+#include "patch.h"
+#include "symbols.h"
+#include "text.h"
+
+/* One function's part of the new code; what stands there is not changed again. */
+struct part {
+	struct uvh_patched patched;
+	uint8_t island[24]; /* from the entry to uvh_entry, with the address of `patched` */
+	uint8_t moved[UVH_MOVED_MAX];
+};
+
+#if defined(__x86_64__)
+static void write_island(uint8_t out[24], const void *entry)
+{
+	/* lea patched(%rip), %r11; jmp *0(%rip); the address of uvh_entry */
+	static const uint8_t code[13] = {0x4c, 0x8d, 0x1d, 0, 0, 0, 0, 0xff, 0x25};
+	int32_t back = -(int32_t) (offsetof(struct part, island) + 7);
+
+	memcpy(out, code, sizeof(code));
+	memcpy(out + 3, &back, sizeof(back));
+	memcpy(out + sizeof(code), &entry, sizeof(entry));
+}
+
+#define ARCH_SHSTK_STATUS 0x5005
+#define ARCH_SHSTK_ON     1
+
+/* A shadow stack knows every return address that a call made. */
+static bool calls_may_move(void)
+{
+	unsigned long features = 0;
+
+	return syscall(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) != 0 ||
+	       !(features & ARCH_SHSTK_ON);
+}
+#elif defined(__aarch64__)
+static void write_island(uint8_t out[24], const void *entry)
+{
+	/* adr x17, patched; ldr x16, 8 words on; br x16; the address of uvh_entry */
+	int32_t back = -(int32_t) offsetof(struct part, island);
+	uint32_t code[4] = {0x10000011 | ((uint32_t) back & 3) << 29 |
+				(((uint32_t) back >> 2) & 0x7ffff) << 5,
+			    0x58000070, 0xd61f0200, 0xd503201f};
+
+	memcpy(out, code, sizeof(code));
+	memcpy(out + sizeof(code), &entry, sizeof(entry));
+}
+
+static bool calls_may_move(void)
+{
+	return true;
+}
+#endif
+
+static bool same_name(const char *symbol, const char *name)
+{
+	size_t length = strlen(name);
+
+	/* behind '@' is a version */
+	return strncmp(symbol, name, length) == 0 &&
+	       (symbol[length] == '\0' || symbol[length] == '@');
+}
+
+static void found(struct uvh_patch *patch, struct uvh_patch_function *function,
+		  const ElfW(Sym) * symbol)
+{
+	function->address = patch->object->base + symbol->st_value;
+	function->bytes = symbol->st_size;
+	function->real = (void *) function->address;
+	patch->found++;
+}
+
+/* libuv's names alone are worth comparing: a program may have a million others. */
+static bool is_libuv_name(const char *name)
+{
+	return name[0] == 'u' && name[1] == 'v' && name[2] == '_';
+}
+
+static void find_hidden(struct uvh_patch *patch, struct uvh_symbols *symbols)
+{
+	const ElfW(Sym) * symbol;
+
+	if (!uvh_symbols_read_names(symbols))
+		return;
+	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
+		const char *name;
+
+		if (!uvh_symbol_is_function(symbol) ||
+		    !is_libuv_name(name = uvh_symbols_name(symbols, symbol)))
+			continue;
+		for (size_t j = 0; j < patch->count; j++)
+			if (patch->functions[j].address == 0 &&
+			    same_name(name, patch->functions[j].name))
+				found(patch, &patch->functions[j], symbol);
+	}
+}
+
+/* Those that were found, by their addresses. */
+struct order {
+	struct uvh_patch_function **functions;
+	size_t count;
+};
+
+static void put_in_order(struct uvh_patch *patch, struct order *order)
+{
+	order->count = 0;
+	for (size_t i = 0; i < patch->count; i++) {
+		struct uvh_patch_function *function = &patch->functions[i];
+		size_t place = order->count;
+
+		if (function->address == 0)
+			continue;
+		for (; place > 0 && order->functions[place - 1]->address > function->address;
+		     place--)
+			order->functions[place] = order->functions[place - 1];
+		order->functions[place] = function;
+		order->count++;
+	}
+}
+
+/* The first in order that is not below the address; the count if all are. */
+static size_t first_from(const struct order *order, uintptr_t address)
+{
+	size_t low = 0, high = order->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (order->functions[middle]->address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * Two functions folded into one by the linker: a call to either would arrive as a call to both.
+ * Another name for the same function would be fine, but cannot be told from that.
+ */
+static void refuse_shared(const struct order *order, uintptr_t address, const char *name)
+{
+	for (size_t i = first_from(order, address);
+	     i < order->count && order->functions[i]->address == address; i++)
+		if (!same_name(name, order->functions[i]->name))
+			order->functions[i]->refused = "another function has the same address";
+}
+
+static bool is_among(const struct order *order, uintptr_t address)
+{
+	size_t i = first_from(order, address);
+
+	return i < order->count && order->functions[i]->address == address;
+}
+
+/* Farther from the next than any two functions of libuv: uv_library_shutdown may be elsewhere. */
+#define APART ((uintptr_t) 64 << 10)
+
+/*
+ * libuv's files were linked one after another, and what only they can call stands among them, is
+ * local. So its code reaches from the end of the last function before that everybody can call to
+ * the next one behind.
+ */
+static void look_through(struct uvh_patch *patch, const struct order *order, uintptr_t uv_run,
+			 struct uvh_symbols *symbols)
+{
+	size_t first = first_from(order, uv_run), last = first;
+	uintptr_t low, high, before = patch->object->low, behind = patch->object->high;
+	const ElfW(Sym) * symbol;
+
+	while (first > 0 &&
+	       order->functions[first]->address - order->functions[first - 1]->address < APART)
+		first--;
+	while (last + 1 < order->count &&
+	       order->functions[last + 1]->address - order->functions[last]->address < APART)
+		last++;
+	low = order->functions[first]->address;
+	high = order->functions[last]->address;
+	uvh_symbols_rewind(symbols);
+	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
+		uintptr_t address = patch->object->base + symbol->st_value;
+
+		if (!uvh_symbol_is_function(symbol))
+			continue;
+		if (address >= low && address <= high && is_among(order, address))
+			refuse_shared(order, address, uvh_symbols_name(symbols, symbol));
+		if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
+			continue;
+		if (address < low && address + symbol->st_size > before)
+			before = address + symbol->st_size;
+		if (address > high && address < behind)
+			behind = address;
+	}
+	patch->text_low = before;
+	patch->text_bytes = behind - before;
+}
+
+/* Without a full table: what is exported may be folded too. */
+static void look_through_exported(const struct uvh_object *object, const struct order *order)
+{
+	uint32_t count = uvh_object_symbol_count(object);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const ElfW(Sym) *symbol = &object->symbols[i];
+		uintptr_t address = object->base + symbol->st_value;
+
+		if (uvh_symbol_is_function(symbol) && is_among(order, address))
+			refuse_shared(order, address, object->strings + symbol->st_name);
+	}
+}
+
+static size_t find_exported(struct uvh_patch *patch)
+{
+	for (size_t i = 0; i < patch->count; i++) {
+		const ElfW(Sym) *symbol =
+		    uvh_object_symbol(patch->object, patch->functions[i].name);
+
+		if (symbol != NULL)
+			found(patch, &patch->functions[i], symbol);
+	}
+	return patch->found;
+}
+
+static uintptr_t address_of(const struct uvh_patch *patch, const char *name)
+{
+	for (size_t i = 0; i < patch->count; i++)
+		if (strcmp(patch->functions[i].name, name) == 0)
+			return patch->functions[i].address;
+	return 0;
+}
+
+bool uvh_patch_find(struct uvh_patch *patch)
+{
+	const struct uvh_object *object = patch->object;
+	struct uvh_patch_function *found_functions[patch->count];
+	struct order order = {.functions = found_functions};
+	struct uvh_symbols symbols;
+	bool have = uvh_symbols_open(&symbols, object);
+	uintptr_t uv_run;
+
+	if (find_exported(patch) == 0 && have)
+		find_hidden(patch, &symbols);
+	uv_run = address_of(patch, "uv_run");
+	put_in_order(patch, &order);
+	patch->text_low = object->low;
+	patch->text_bytes = object->high - object->low;
+	if (uv_run != 0 && have)
+		look_through(patch, &order, uv_run, &symbols);
+	else if (uv_run != 0)
+		look_through_exported(object, &order);
+	if (have)
+		uvh_symbols_close(&symbols);
+	return uv_run != 0;
+}
+
+bool uvh_patch_is_libuv(const struct uvh_object *object)
+{
+	const ElfW(Sym) * symbol;
+	struct uvh_symbols symbols;
+	bool is = false;
+
+	if (uvh_object_symbol(object, "uv_run") != NULL)
+		return uvh_object_symbol(object, "uv_loop_init") != NULL;
+	if (!uvh_symbols_open(&symbols, object))
+		return false;
+	/* Most have none, which one look through the names tells. */
+	if (uvh_symbols_read_names(&symbols) &&
+	    memmem(symbols.strings, symbols.string_bytes, "uv_loop_init", 13) != NULL)
+		while (!is && (symbol = uvh_symbols_next(&symbols)) != NULL)
+			is = uvh_symbol_is_function(symbol) &&
+			     same_name(uvh_symbols_name(&symbols, symbol), "uv_run");
+	uvh_symbols_close(&symbols);
+	return is;
+}
+
+/* Moves one function's first instructions into its part; what is refused has no part. */
+static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function,
+		    const struct uvh_patch_engine *engine, struct part *run, struct part *write,
+		    struct uvh_moved *moved, bool calls)
+{
+	enum uvh_move_refusal refusal;
+
+	refusal = engine->move_entry((const uint8_t *) function->address, function->bytes,
+				     function->address, calls, write->moved, (uintptr_t) run->moved,
+				     moved);
+	if (refusal != UVH_MOVE_DONE) {
+		function->refused = engine->refusal_text(refusal);
+		return false;
+	}
+	write->patched = (struct uvh_patched){
+	    .wrapper = function->wrapper,
+	    .original = run->moved,
+	    .text_low = patch->text_low,
+	    .text_bytes = patch->text_bytes,
+	    .libuv = patch->libuv,
+	};
+	write_island(write->island, function->entry);
+	return true;
+}
+
+const char *uvh_patch_apply(struct uvh_patch *patch, const struct uvh_patch_engine *engine)
+{
+	const bool calls = calls_may_move();
+	struct uvh_moved moved[patch->count];
+	bool ready[patch->count];
+	struct uvh_code code;
+	struct part *run, *write;
+
+	if (!uvh_code_map(&code, patch->object->low, patch->object->high, UVH_JUMP_REACH,
+			  patch->count * sizeof(struct part)))
+		return "there is no memory for code near it";
+	run = (struct part *) code.run;
+	write = (struct part *) code.write;
+	for (size_t i = 0; i < patch->count; i++) {
+		struct uvh_patch_function *function = &patch->functions[i];
+
+		ready[i] = function->address != 0 && function->wrapper != NULL &&
+			   function->refused == NULL &&
+			   prepare(patch, function, engine, &run[i], &write[i], &moved[i], calls);
+	}
+	if (!uvh_code_seal(&code))
+		return "the kernel does not let new memory become code";
+	for (size_t i = 0; i < patch->count; i++) {
+		struct uvh_patch_function *function = &patch->functions[i];
+		uint8_t jump[UVH_JUMP_BYTES];
+		uintptr_t at = function->address + moved[i].at;
+
+		if (!ready[i])
+			continue;
+		if (!engine->move_jump(jump, at, (uintptr_t) run[i].island)) {
+			function->refused = engine->refusal_text(UVH_MOVE_FAR);
+		} else if (!uvh_text_write((void *) at, jump, sizeof(jump))) {
+			if (patch->done == 0) {
+				uvh_code_drop(&code);
+				return "the kernel does not let its code be changed";
+			}
+			function->refused = "the kernel did not let its code be changed";
+		} else {
+			function->real = run[i].moved;
+			patch->done++;
+		}
+	}
+	for (size_t i = 0; i < patch->count; i++)
+		if (patch->functions[i].refused != NULL)
+			patch->refused++;
+	return NULL;
+}
+
+static bool has_sanitizer(void)
+{
+	/* Its dlopen ends the process for RTLD_DEEPBIND. */
+	return dlsym(RTLD_DEFAULT, "__asan_init") != NULL ||
+	       dlsym(RTLD_DEFAULT, "__tsan_init") != NULL ||
+	       dlsym(RTLD_DEFAULT, "__msan_init") != NULL;
+}
+
+const struct uvh_patch_engine *uvh_patch_engine_load(const char **why)
+{
+	static const struct uvh_patch_engine *engine;
+	static char reason[300];
+	static bool tried;
+	static char path[4096]; /* under the lock: stacks may be small */
+	void *handle;
+	int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
+
+	*why = reason;
+	if (tried)
+		return engine;
+	tried = true;
+	uvh_shim_folder(path, sizeof(path) - sizeof("/uvhooks/" UVH_PATCH_ENGINE_FILE));
+	strcat(path, "/" UVH_PATCH_ENGINE_FILE);
+	/* The program may have another version of the decoder, and export it. */
+	if (!has_sanitizer())
+		mode |= RTLD_DEEPBIND;
+	handle = dlopen(path, mode);
+	if (handle != NULL)
+		engine = dlsym(handle, UVH_PATCH_ENGINE_SYMBOL);
+	if (engine != NULL && engine->size != sizeof(*engine)) {
+		snprintf(reason, sizeof(reason), "%s belongs to another version of libuvhooks.so",
+			 path);
+		engine = NULL;
+	} else if (engine == NULL) {
+		const char *error = dlerror();
+
+		snprintf(reason, sizeof(reason), "%s", error == NULL ? path : error);
+	}
+	dlerror(); /* the program shall not find our failure there */
+	return engine;
+}
