@@ -12,6 +12,7 @@
 #include "dispatch.h"
 #include "registry.h"
 #include "space.h"
+#include "tls.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -80,27 +81,6 @@ struct uvh_context {
 };
 
 _Static_assert(offsetof(struct uvh_context, frames) <= 64, "what a callback needs is one line");
-
-/* All thread-local storage of the shim. Initial-exec: reading it can neither allocate nor lock. */
-struct uvh_tls {
-	struct uvh_context *context;
-	void (*unwind_resume)(void *exception); /* see unwind.c */
-	uint8_t in_libuv; /* the innermost of libuv and the program's code is libuv */
-	union {
-		struct {
-			uint8_t quiet; /* in a hook, or a plugin starts: what it does is no event */
-			uint8_t libuv; /* the one that the call is for, from its entry until
-					  UVH_ENTER */
-		};
-		uint16_t special; /* not 0: a wrapper has to look */
-	};
-};
-
-/* entry_*.S knows where these are. */
-_Static_assert(offsetof(struct uvh_tls, in_libuv) == 16, "see entry.h");
-_Static_assert(offsetof(struct uvh_tls, libuv) == 19, "see entry.h");
-
-extern __thread struct uvh_tls uvh_tls __attribute__((tls_model("initial-exec")));
 
 /* NULL if there is no memory. Safe in a signal handler. */
 struct uvh_context *uvh_context_make(void);

@@ -27,8 +27,9 @@ uvh_entry:
 	ldrb	w10, [x9, #TLS_IN_LIBUV]
 	cbnz	w10, 1f
 0:	ldrb	w10, [x17, #LIBUV]
+	cbz	w10, 4f
 	strb	w10, [x9, #TLS_LIBUV]
-	ldr	x16, [x17, #WRAPPER]
+4:	ldr	x16, [x17, #WRAPPER]
 	br	x16
 1:	ldp	x10, x11, [x17, #TEXT_LOW]
 	sub	x10, x30, x10

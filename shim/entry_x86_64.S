@@ -27,7 +27,11 @@ uvh_entry:
 	cmpb	$0, %fs:TLS_IN_LIBUV(%rax)
 	jne	1f
 0:	movzbl	LIBUV(%r11), %r10d
-	movb	%r10b, %fs:TLS_LIBUV(%rax)
+	testl	%r10d, %r10d
+	jne	4f
+	jmp	*WRAPPER(%r11)
+/* Only for further libuvs: the wrapper reads this byte together with its neighbour, at a cost. */
+4:	movb	%r10b, %fs:TLS_LIBUV(%rax)
 	jmp	*WRAPPER(%r11)
 1:	movq	(%rsp), %r10
 	subq	TEXT_LOW(%r11), %r10

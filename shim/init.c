@@ -21,7 +21,6 @@ enum gate {
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
-UVH_HOT bool uvh_depth_matters;
 
 static void in_child(void)
 {

@@ -13,9 +13,6 @@
  */
 extern uint8_t uvh_gate;
 
-/* A libuv's own calls arrive: whether a thread is inside libuv must be known all the time. */
-extern bool uvh_depth_matters;
-
 /* What a wrapper has to know of a call. */
 struct uvh_arrival {
 	const struct uvh_real *real; /* the functions of the libuv that it is for */

@@ -78,6 +78,9 @@ void uvh_libuv_settle(void);
 
 extern bool uvh_libuv_unsettled;
 
+/* A libuv's own calls arrive: whether a thread is inside libuv must be known all the time. */
+extern bool uvh_depth_matters;
+
 /*
  * The libuv that a caller at `address` is bound to, as far as the loader's rules tell; NULL if they
  * do not: it calls for someone else, or was handed the function.

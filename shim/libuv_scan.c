@@ -12,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "init.h"
 #include "libuv.h"
 #include "patch.h"
 #include "way.h"
 
 bool uvh_libuv_unsettled;
+UVH_HOT bool uvh_depth_matters;
 
 /* A libuv in the global scope: all calls through symbols are for it. */
 static bool have_global;

@@ -15,24 +15,47 @@
 #include "patch.h"
 #include "symbols.h"
 #include "text.h"
+#include "tls.h"
 
 /* One function's part of the new code; what stands there is not changed again. */
 struct part {
-	struct uvh_patched patched;
-	uint8_t island[24]; /* from the entry to uvh_entry, with the address of `patched` */
+	struct uvh_patched patched; /* its wrapper first */
+	uint8_t island[40]; /* from the entry to the wrapper, or to uvh_entry with `patched` */
 	uint8_t moved[UVH_MOVED_MAX];
 };
 
 #if defined(__x86_64__)
-static void write_island(uint8_t out[24], const void *entry)
+/* The general way: lea patched(%rip), %r11; jmp *0(%rip); the address of the entry. */
+static void write_general(struct part *part, size_t at, const void *entry)
 {
-	/* lea patched(%rip), %r11; jmp *0(%rip); the address of uvh_entry */
 	static const uint8_t code[13] = {0x4c, 0x8d, 0x1d, 0, 0, 0, 0, 0xff, 0x25};
-	int32_t back = -(int32_t) (offsetof(struct part, island) + 7);
+	int32_t back = -(int32_t) (offsetof(struct part, island) + at + 7);
 
-	memcpy(out, code, sizeof(code));
-	memcpy(out + 3, &back, sizeof(back));
-	memcpy(out + sizeof(code), &entry, sizeof(entry));
+	memcpy(part->island + at, code, sizeof(code));
+	memcpy(part->island + at + 3, &back, sizeof(back));
+	memcpy(part->island + at + sizeof(code), &entry, sizeof(entry));
+}
+
+/*
+ * What uvh_entry finds for nearly all calls is found before it is gone to, which spares a jump:
+ * cmpb $0, %fs:in_libuv; jne general; jmp *wrapper(%rip).
+ */
+static void write_island(struct part *part, const void *entry)
+{
+	static const uint8_t code[17] = {0x64, 0x80, 0x3c, 0x25, 0,    0,   0,
+					 0,    0,    0x75, 6,    0xff, 0x25};
+	int32_t in_libuv = (int32_t) (offsetof(struct uvh_tls, in_libuv) + (uintptr_t) &uvh_tls -
+				      (uintptr_t) __builtin_thread_pointer());
+	int32_t back = -(int32_t) (offsetof(struct part, island) + sizeof(code));
+
+	if (entry != uvh_entry || part->patched.libuv != 0) {
+		write_general(part, 0, entry);
+		return;
+	}
+	memcpy(part->island, code, sizeof(code));
+	memcpy(part->island + 4, &in_libuv, sizeof(in_libuv));
+	memcpy(part->island + 13, &back, sizeof(back));
+	write_general(part, sizeof(code), entry);
 }
 
 #define ARCH_SHSTK_STATUS 0x5005
@@ -47,16 +70,16 @@ static bool calls_may_move(void)
 	       !(features & ARCH_SHSTK_ON);
 }
 #elif defined(__aarch64__)
-static void write_island(uint8_t out[24], const void *entry)
+/* adr x17, patched; ldr x16, 12 bytes on; br x16; nop; the address of the entry */
+static void write_island(struct part *part, const void *entry)
 {
-	/* adr x17, patched; ldr x16, 8 words on; br x16; the address of uvh_entry */
 	int32_t back = -(int32_t) offsetof(struct part, island);
 	uint32_t code[4] = {0x10000011 | ((uint32_t) back & 3) << 29 |
 				(((uint32_t) back >> 2) & 0x7ffff) << 5,
 			    0x58000070, 0xd61f0200, 0xd503201f};
 
-	memcpy(out, code, sizeof(code));
-	memcpy(out + sizeof(code), &entry, sizeof(entry));
+	memcpy(part->island, code, sizeof(code));
+	memcpy(part->island + sizeof(code), &entry, sizeof(entry));
 }
 
 static bool calls_may_move(void)
@@ -307,7 +330,7 @@ static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function
 	    .text_bytes = patch->text_bytes,
 	    .libuv = patch->libuv,
 	};
-	write_island(write->island, function->entry);
+	write_island(write, function->entry);
 	return true;
 }
 
@@ -370,6 +393,7 @@ static bool has_sanitizer(void)
 const struct uvh_patch_engine *uvh_patch_engine_load(const char **why)
 {
 	static const struct uvh_patch_engine *engine;
+	static const char file[] = "/" UVH_PATCH_ENGINE_FILE;
 	static char reason[300];
 	static bool tried;
 	static char path[4096]; /* under the lock: stacks may be small */
@@ -380,8 +404,8 @@ const struct uvh_patch_engine *uvh_patch_engine_load(const char **why)
 	if (tried)
 		return engine;
 	tried = true;
-	uvh_shim_folder(path, sizeof(path) - sizeof("/uvhooks/" UVH_PATCH_ENGINE_FILE));
-	strcat(path, "/" UVH_PATCH_ENGINE_FILE);
+	uvh_shim_folder(path, sizeof(path) - sizeof(file));
+	memcpy(path + strlen(path), file, sizeof(file));
 	/* The program may have another version of the decoder, and export it. */
 	if (!has_sanitizer())
 		mode |= RTLD_DEEPBIND;

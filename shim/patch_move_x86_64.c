@@ -251,7 +251,7 @@ static void put_conditional_jump(struct output *output, uint8_t condition, uintp
 		PUT(output, 0x0f, 0x80 | condition);
 		put_32(output, (uint32_t) relative);
 	} else { /* over a jump, if not */
-		PUT(output, 0x70 | (condition ^ 1), JUMP_FAR);
+		PUT(output, 0x70 | (condition ^ 1), (uint8_t) jump_length(output, 2, to));
 		put_jump(output, to);
 	}
 }

@@ -57,8 +57,7 @@ expect_plays() {
 }
 
 @test "where no code may be changed, what is asked with dlsym is past the shim" {
-	export UVHOOKS_PATCH=0
-	play late_libuv
+	UVHOOKS_PATCH=0 play late_libuv
 	expect_plays 1
 }
 
@@ -69,8 +68,7 @@ expect_plays() {
 }
 
 @test "where no code may be changed, a libuv found by RTLD_DEEPBIND is past the shim" {
-	export UVHOOKS_PATCH=0
-	play deepbind_module
+	UVHOOKS_PATCH=0 play deepbind_module
 	expect_trace all </dev/null
 }
 
@@ -99,8 +97,7 @@ expect_plays() {
 
 @test "three libuvs where no code may be changed: those that are not traced are counted" {
 	[ -x "$PROGRAMS/static_modules_two" ] || return 0
-	export UVHOOKS_PATCH=0
-	play static_modules_two
+	UVHOOKS_PATCH=0 play static_modules_two
 	traced=$(($(count_of init TIMERWRAP) / 2))
 	[ "$traced" = 4 ] || [ "$(counter other_libuvs)" -ge 1 ]
 	[ "$(counter untracked_callbacks)" = 0 ]
@@ -121,8 +118,7 @@ expect_plays() {
 
 @test "a libuv inside the program cannot be seen where no code may be changed" {
 	[ -x "$PROGRAMS/static_program" ] || return 0
-	export UVHOOKS_PATCH=0
-	play static_program
+	UVHOOKS_PATCH=0 play static_program
 	expect_trace all </dev/null
 }
 
