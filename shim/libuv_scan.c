@@ -71,27 +71,45 @@ const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
 }
 
 /*
- * Objects that hide their symbols are looked through once, since that reads their file. Nothing but
- * time is lost if two share a place here.
+ * Every object that was there in the last look, by what it is and where. One that is new when the
+ * loader notifies us has not run yet, so it may be patched whatever threads there are; one that
+ * was there before may not.
  */
-#define LOOKED_MAX 4096
+#define OBJECTS_MAX 4096
 
-static bool looked_before(const struct uvh_object *object)
+static struct {
+	uintptr_t key[OBJECTS_MAX];
+	uint32_t seen[OBJECTS_MAX]; /* in which look */
+	uint32_t look;
+	size_t count;
+} objects;
+
+/* False for what has no place: then it is old, the safe side. Two of one key are both old. */
+static bool is_new(const struct uvh_object *object)
 {
-	static uintptr_t looked[LOOKED_MAX];
 	uintptr_t key = object->low ^ (object->high << 7) ^ (uintptr_t) object->dynamic;
-	uintptr_t *place;
+	size_t i;
+	bool is;
 
 	for (const char *c = object->path; *c != '\0'; c++)
 		key = key * 31 + (unsigned char) *c;
-	place = &looked[(key ^ key >> 12) % LOOKED_MAX];
-	if (*place == key)
-		return true;
-	*place = key;
-	return false;
+	for (i = (key ^ key >> 20) % OBJECTS_MAX; objects.key[i] != key;
+	     i = (i + 1) % OBJECTS_MAX) {
+		if (objects.key[i] != 0)
+			continue;
+		if (objects.count == OBJECTS_MAX / 2)
+			return false;
+		objects.key[i] = key;
+		objects.count++;
+		break;
+	}
+	is = objects.seen[i] + 1 < objects.look || objects.seen[i] == 0;
+	objects.seen[i] = objects.look;
+	return is;
 }
 
 struct scan {
+	enum uvh_scan when;
 	struct uvh_object found[UVH_LIBUV_MAX];
 	size_t count;
 	bool still[UVH_LIBUV_MAX]; /* of those known: it is still there */
@@ -101,28 +119,33 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct scan *scan = data;
 	struct uvh_object object;
+	bool new;
 
 	(void) size;
 	if (!uvh_object_read(&object, info) || uvh_is_shim(object.low))
 		return 0;
+	new = is_new(&object);
 	for (size_t i = 0; i < uvh_libuv_count; i++) {
 		if (is_same(&object, &uvh_libuvs[i].object)) {
 			scan->still[i] = true;
 			return 0;
 		}
 	}
-	if (uvh_object_symbol(&object, "uv_run") == NULL &&
-	    (!uvh_options.patch || looked_before(&object)))
+	if (scan->when == UVH_SCAN_LATE && !new)
+		return 0;
+	/* Those that hide their symbols once only, since that reads their file. */
+	if (uvh_object_symbol(&object, "uv_run") == NULL && (!uvh_options.patch || !new))
 		return 0;
 	if (scan->count < UVH_LIBUV_MAX && uvh_patch_is_libuv(&object))
 		scan->found[scan->count++] = object;
 	return 0;
 }
 
-static int read_adds(struct dl_phdr_info *info, size_t size, void *data)
+/* Changes whenever an object comes or goes. */
+static int read_changes(struct dl_phdr_info *info, size_t size, void *data)
 {
 	(void) size;
-	*(unsigned long long *) data = info->dlpi_adds;
+	*(unsigned long long *) data = info->dlpi_adds + info->dlpi_subs;
 	return 1;
 }
 
@@ -233,16 +256,16 @@ static bool adopt_all(struct scan *scan, uintptr_t global, enum uvh_scan when)
 
 bool uvh_libuv_scan(enum uvh_scan when)
 {
-	static unsigned long long seen_adds;
+	static unsigned long long seen_changes;
 	static struct scan scan;
 	static bool scanning;
-	unsigned long long adds = 0;
+	unsigned long long changes = 0;
 	uintptr_t global = 0;
 	size_t before;
 	int saved_errno = errno;
 
-	dl_iterate_phdr(read_adds, &adds);
-	if (adds == __atomic_load_n(&seen_adds, __ATOMIC_ACQUIRE))
+	dl_iterate_phdr(read_changes, &changes);
+	if (changes == __atomic_load_n(&seen_changes, __ATOMIC_ACQUIRE))
 		return false;
 	if (when == UVH_SCAN_START) {
 		global = (uintptr_t) dlsym(RTLD_NEXT, "uv_run");
@@ -252,16 +275,18 @@ bool uvh_libuv_scan(enum uvh_scan when)
 	uvh_lock();
 	before = uvh_libuv_count;
 	/* To load the patch engine is to be notified again. */
-	if (adds != seen_adds && !scanning) {
+	if (changes != seen_changes && !scanning) {
 		scanning = true;
 		memset(&scan, 0, sizeof(scan));
+		scan.when = when;
+		objects.look++;
 		dl_iterate_phdr(look_at_object, &scan);
 		forget_gone(&scan);
 		if (before > uvh_libuv_count)
 			before = uvh_libuv_count;
 		/* What could not be patched now is looked at again when it is relocated. */
 		if (adopt_all(&scan, global, when) || when == UVH_SCAN_START)
-			__atomic_store_n(&seen_adds, adds, __ATOMIC_RELEASE);
+			__atomic_store_n(&seen_changes, changes, __ATOMIC_RELEASE);
 		scanning = false;
 	}
 	before = uvh_libuv_count - before;
