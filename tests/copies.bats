@@ -87,6 +87,17 @@ expect_plays() {
 	[ "$(counter other_libuvs)" = 0 ]
 }
 
+@test "a libuv that a module keeps to itself, beside the program's" {
+	[ -x "$PROGRAMS/symbolic_module_beside" ] || return 0
+	play symbolic_module_beside
+	[ "$(count_of init TIMERWRAP)" = 5 ]
+	[ "$(count_of destroy TIMERWRAP)" = 5 ]
+	[ "$(count_of init WORKREQ)" = 4 ]
+	[ "$(count_of destroy WORKREQ)" = 4 ]
+	[ "$(counter other_libuvs)" = 0 ]
+	[ "$(counter untracked_callbacks)" = 0 ]
+}
+
 @test "three libuvs, each with its own functions and loops" {
 	[ -x "$PROGRAMS/static_modules_two" ] || return 0
 	play static_modules_two

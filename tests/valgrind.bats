@@ -12,7 +12,8 @@ faults() {
 
 @test "valgrind finds as little under the shim as without it" {
 	export LOGS=$BATS_TEST_TMPDIR
-	for program in h1_timer h2_fs h3_tcp h4_close_pending h5_work address_reuse null_callbacks; do
+	for program in h1_timer h2_fs h3_tcp h4_close_pending h5_work address_reuse null_callbacks \
+		static_program static_modules_two; do
 		echo "$program"
 		[ "$(faults with_log)" -eq "$(faults bare)" ]
 	done
