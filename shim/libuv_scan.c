@@ -133,8 +133,12 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
 	}
 	if (scan->when == UVH_SCAN_LATE && !new)
 		return 0;
-	/* Those that hide their symbols once only, since that reads their file. */
-	if (uvh_object_symbol(&object, "uv_run") == NULL && (!uvh_options.patch || !new))
+	/*
+	 * Those that hide their symbols once only, since that reads their file; and not those that
+	 * cannot hold a libuv, as that needs epoll of the C library.
+	 */
+	if (uvh_object_symbol(&object, "uv_run") == NULL &&
+	    (!uvh_options.patch || !new || !uvh_object_imports(&object, "epoll_ctl")))
 		return 0;
 	if (scan->count < UVH_LIBUV_MAX && uvh_patch_is_libuv(&object))
 		scan->found[scan->count++] = object;
@@ -248,9 +252,14 @@ static bool adopt_all(struct scan *scan, uintptr_t global, enum uvh_scan when)
 			all &= adopt(&scan->found[i], when);
 			scan->found[i].low = 0;
 		}
-	for (size_t i = 0; i < scan->count; i++)
-		if (scan->found[i].low != 0 && uvh_libuv_count < UVH_LIBUV_MAX)
+	for (size_t i = 0; i < scan->count; i++) {
+		if (scan->found[i].low == 0)
+			continue;
+		if (uvh_libuv_count < UVH_LIBUV_MAX)
 			all &= adopt(&scan->found[i], when);
+		else
+			uvh_count(UVH_COUNT_other_libuvs);
+	}
 	return all;
 }
 
@@ -342,7 +351,7 @@ static void describe(const struct uvh_libuv *libuv)
 	const char *version = libuv->real.uv_version_string();
 
 	uvh_message("libuv %s in %s: %zu functions found, %zu patched, %zu left alone; %s",
-		    version == NULL ? "?" : version,
+		    version == NULL ? "of a version that it does not tell" : version,
 		    libuv->object.path[0] == '\0' ? "the program" : libuv->object.path,
 		    libuv->functions, libuv->patched, libuv->refused, rule_text(libuv->rule));
 }

@@ -208,6 +208,26 @@ void *uvh_object_function(const struct uvh_object *object, const char *name)
 	return symbol == NULL ? NULL : (void *) (object->base + symbol->st_value);
 }
 
+bool uvh_object_imports(const struct uvh_object *object, const char *name)
+{
+	/* With DT_GNU_HASH what is not defined stands first. */
+	uint32_t count = object->gnu_hash != NULL ? read_gnu_hash(object->gnu_hash).first_symbol
+						  : uvh_object_symbol_count(object);
+
+	/* One that defines nothing has an empty table; what there is then ends where the names are. */
+	if (count <= 1 && object->strings > (const char *) object->symbols)
+		count = (uint32_t) ((size_t) (object->strings - (const char *) object->symbols) /
+				    sizeof(ElfW(Sym)));
+	for (uint32_t i = 1; i < count; i++) {
+		const ElfW(Sym) *symbol = &object->symbols[i];
+
+		if (symbol->st_shndx == SHN_UNDEF &&
+		    strcmp(object->strings + symbol->st_name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool uvh_object_exports_only(const struct uvh_object *object, const char *prefix)
 {
 	uint32_t count = uvh_object_symbol_count(object);

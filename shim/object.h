@@ -41,6 +41,9 @@ const ElfW(Sym) * uvh_object_symbol(const struct uvh_object *object, const char 
 /* The address that the object itself defines a function at; NULL where it does not. */
 void *uvh_object_function(const struct uvh_object *object, const char *name);
 
+/* Does it use a function of another object by this name? */
+bool uvh_object_imports(const struct uvh_object *object, const char *name);
+
 /* How many symbols it has for the loader; index 0 is none. */
 uint32_t uvh_object_symbol_count(const struct uvh_object *object);
 

@@ -9,19 +9,17 @@ counter() {
 }
 
 @test "a libuv that comes by dlopen is known before its module's first call" {
-	export UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters
-	uvhooks_events deepbind_module
+	UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters uvhooks_events deepbind_module
 	[ "$(counter notices_failed)" = 0 ]
 	[ "$(count_of init TIMERWRAP)" = 2 ]
 }
 
 # What a debugger that stops at the loader's notices does to the first byte.
 @test "a breakpoint where the loader gives notice stays, is counted, and libuv is found later" {
-	export UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters
 	cd "$PROGRAMS"
 	run -0 gdb -q -nx -batch -ex 'set breakpoint pending on' -ex 'break _dl_debug_state' \
 		-ex "set exec-wrapper env LD_PRELOAD=$UVHOOKS_BUILD/shim/libuvhooks.so \
-UVHOOKS_PLUGINS=log:file=$BATS_TEST_TMPDIR/log,format=json" \
+UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters UVHOOKS_PLUGINS=log:file=$BATS_TEST_TMPDIR/log,format=json" \
 		-ex run -ex 'ignore 1 100000' -ex continue --args ./late_module
 	[[ $output == *"exited normally"* ]]
 	[ "$(counter notices_failed)" = 1 ]
