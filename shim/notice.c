@@ -83,6 +83,8 @@ static bool install(void)
 	uintptr_t function = _r_debug.r_brk;
 	uint8_t jump[UVH_JUMP_BYTES];
 	struct uvh_code code;
+	bool written;
+	int memory;
 	uintptr_t at;
 
 	if (function == 0 || function % FUNCTION_ALIGNMENT != 0)
@@ -97,10 +99,12 @@ static bool install(void)
 	if (!uvh_code_seal(&code))
 		return false;
 	write_jump(jump, at, (uintptr_t) code.run);
-	if (uvh_text_write((void *) at, jump, sizeof(jump)))
-		return true;
-	uvh_code_drop(&code);
-	return false;
+	memory = uvh_text_open();
+	written = uvh_text_write(memory, (void *) at, jump, sizeof(jump));
+	uvh_text_close(memory);
+	if (!written)
+		uvh_code_drop(&code);
+	return written;
 }
 
 void uvh_notice_install(void)

@@ -334,6 +334,34 @@ static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function
 	return true;
 }
 
+/* Writes the jumps of those that are ready. False if the kernel refuses the first of them. */
+static bool write_jumps(struct uvh_patch *patch, const struct uvh_patch_engine *engine,
+			const struct part *run, const struct uvh_moved *moved, const bool *ready)
+{
+	int memory = uvh_text_open();
+	bool refused = false;
+
+	for (size_t i = 0; i < patch->count && !refused; i++) {
+		struct uvh_patch_function *function = &patch->functions[i];
+		uint8_t jump[UVH_JUMP_BYTES];
+		uintptr_t at = function->address + moved[i].at;
+
+		if (!ready[i])
+			continue;
+		if (!engine->move_jump(jump, at, (uintptr_t) run[i].island)) {
+			function->refused = engine->refusal_text(UVH_MOVE_FAR);
+		} else if (uvh_text_write(memory, (void *) at, jump, sizeof(jump))) {
+			function->real = (void *) run[i].moved;
+			patch->done++;
+		} else {
+			function->refused = "the kernel did not let its code be changed";
+			refused = patch->done == 0;
+		}
+	}
+	uvh_text_close(memory);
+	return !refused;
+}
+
 const char *uvh_patch_apply(struct uvh_patch *patch, const struct uvh_patch_engine *engine)
 {
 	const bool calls = calls_may_move();
@@ -356,25 +384,9 @@ const char *uvh_patch_apply(struct uvh_patch *patch, const struct uvh_patch_engi
 	}
 	if (!uvh_code_seal(&code))
 		return "the kernel does not let new memory become code";
-	for (size_t i = 0; i < patch->count; i++) {
-		struct uvh_patch_function *function = &patch->functions[i];
-		uint8_t jump[UVH_JUMP_BYTES];
-		uintptr_t at = function->address + moved[i].at;
-
-		if (!ready[i])
-			continue;
-		if (!engine->move_jump(jump, at, (uintptr_t) run[i].island)) {
-			function->refused = engine->refusal_text(UVH_MOVE_FAR);
-		} else if (!uvh_text_write((void *) at, jump, sizeof(jump))) {
-			if (patch->done == 0) {
-				uvh_code_drop(&code);
-				return "the kernel does not let its code be changed";
-			}
-			function->refused = "the kernel did not let its code be changed";
-		} else {
-			function->real = run[i].moved;
-			patch->done++;
-		}
+	if (!write_jumps(patch, engine, run, moved, ready)) {
+		uvh_code_drop(&code);
+		return "the kernel does not let its code be changed";
 	}
 	for (size_t i = 0; i < patch->count; i++)
 		if (patch->functions[i].refused != NULL)

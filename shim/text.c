@@ -147,17 +147,29 @@ bool uvh_code_seal(struct uvh_code *code)
 	return code->run != NULL;
 }
 
-/* As a debugger does: the kernel makes the page ours alone, and its protection stays. */
-static bool write_by_proc(void *at, const void *bytes, size_t count)
+int uvh_text_open(void)
 {
+	int saved_errno = errno;
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	ssize_t wrote;
 
-	if (fd < 0)
-		return false;
-	wrote = pwrite(fd, bytes, count, (off_t) (uintptr_t) at);
-	close(fd);
-	return wrote == (ssize_t) count;
+	errno = saved_errno;
+	return fd;
+}
+
+void uvh_text_close(int memory)
+{
+	int saved_errno = errno;
+
+	if (memory >= 0)
+		close(memory);
+	errno = saved_errno;
+}
+
+/* As a debugger does: the kernel makes the page ours alone, and its protection stays. */
+static bool write_by_proc(int memory, void *at, const void *bytes, size_t count)
+{
+	return memory >= 0 &&
+	       pwrite(memory, bytes, count, (off_t) (uintptr_t) at) == (ssize_t) count;
 }
 
 /*
@@ -182,10 +194,10 @@ static bool write_by_replacing(void *at, const void *bytes, size_t count)
 	return done;
 }
 
-bool uvh_text_write(void *at, const void *bytes, size_t count)
+bool uvh_text_write(int memory, void *at, const void *bytes, size_t count)
 {
 	int saved_errno = errno;
-	bool done = write_by_proc(at, bytes, count) || write_by_replacing(at, bytes, count);
+	bool done = write_by_proc(memory, at, bytes, count) || write_by_replacing(at, bytes, count);
 
 	if (done) {
 		__builtin___clear_cache((char *) at, (char *) at + count);

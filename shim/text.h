@@ -32,9 +32,12 @@ void uvh_code_drop(struct uvh_code *code);
 
 /*
  * Changes code of the process: all of the bytes, or none. False where the kernel refuses. The
- * caller sees to it that no other thread runs them meanwhile.
+ * caller sees to it that no other thread runs them meanwhile. `memory` is what uvh_text_open
+ * returned, and good for many changes.
  */
-bool uvh_text_write(void *at, const void *bytes, size_t count);
+int uvh_text_open(void);
+bool uvh_text_write(int memory, void *at, const void *bytes, size_t count);
+void uvh_text_close(int memory);
 
 /* Where other threads run, one may be in the very instructions that are to be changed. */
 bool uvh_is_single_threaded(void);

@@ -15,6 +15,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,6 +73,10 @@ static void set_names(struct object *object, const char *path)
 
 	object->path = program ? "/proc/self/exe" : path;
 	object->name = program ? program_name : base_name(path);
+	/* The loader does not count its read-only part in, where the program is at a fixed address.
+	 */
+	if (program && getauxval(AT_PHDR) > sizeof(ElfW(Ehdr)))
+		object->start = getauxval(AT_PHDR) - sizeof(ElfW(Ehdr));
 }
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE /* glibc 2.35: no lock, and fit for signal handlers */
