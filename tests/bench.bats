@@ -48,6 +48,13 @@ is_met() {
 	done
 }
 
+@test "a patched call stands beside one through symbols, and the start of node beside its bare start" {
+	grep -qE '^libuv shared +[0-9.]+ +[0-9.]+' "$BENCH/table"
+	grep -qE '^libuv inside, patched +[0-9.]+ +[0-9.]+' "$BENCH/table"
+	jq -e '.calls.ns.calls_inside | .bare > 0 and .shim > .bare' "$BENCH/json"
+	jq -e '.node_startup | .bare.median_ms > 0 and .shim.median_ms > 0' "$BENCH/json"
+}
+
 @test "an operation is the events that the log shows" {
 	# ten timers and the prepare callback that starts them
 	jq -e '.per_event[] | select(.name == "timers") | .which |
