@@ -16,20 +16,23 @@
 struct uvh_patched {
 	void *wrapper;  /* ours */
 	void *original; /* its first instructions, moved, and a jump to the rest */
+	void *resume;   /* the part of the island that goes on there */
 	/* where libuv's own code is: what calls from there is libuv */
 	uintptr_t text_low;
 	uintptr_t text_bytes;
-	uint8_t libuv; /* the index of its libuv */
+	uint8_t libuv;     /* the index of its libuv */
+	const void *entry; /* where its island leads: one of those below */
 };
 
 _Static_assert(offsetof(struct uvh_patched, wrapper) == 0 &&
 		   offsetof(struct uvh_patched, original) == 8 &&
-		   offsetof(struct uvh_patched, text_low) == 16 &&
-		   offsetof(struct uvh_patched, text_bytes) == 24 &&
-		   offsetof(struct uvh_patched, libuv) == 32,
+		   offsetof(struct uvh_patched, resume) == 16 &&
+		   offsetof(struct uvh_patched, text_low) == 24 &&
+		   offsetof(struct uvh_patched, text_bytes) == 32 &&
+		   offsetof(struct uvh_patched, libuv) == 40,
 	       "entry_*.S knows where these are");
 
-/* Not called from C: what jumps there has the struct uvh_patched in r11, on aarch64 in x17. */
+/* Not called from C, but jumped to by islands. */
 extern const char uvh_entry[];
 
 /* The same for uv_async_send, which signal handlers call: it leaves no mark in uvh_tls. */

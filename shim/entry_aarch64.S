@@ -1,16 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the entry of a patched function leads, with its struct uvh_patched in x17; see
- * entry_x86_64.S. x9 to x17 are free at the entry of a function.
+ * entry_x86_64.S. x16 and x17 are free at every call, as the linker may need them there.
  */
 #define WRAPPER    0
 #define ORIGINAL   8
-#define TEXT_LOW   16
-#define TEXT_BYTES 24
-#define LIBUV      32
+#define RESUME     16
+#define TEXT_LOW   24
+#define TEXT_BYTES 32
+#define LIBUV      40
 
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
+
+	.macro	ask_who_calls program
+	hint	#34 /* bti c */
+	stp	x9, x10, [sp, #-32]!
+	.cfi_adjust_cfa_offset 32
+	str	x11, [sp, #16]
+	mrs	x9, tpidr_el0
+	adrp	x10, :gottprel:uvh_tls
+	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
+	add	x9, x9, x10
+	ldrb	w10, [x9, #TLS_IN_LIBUV]
+	cbz	w10, \program
+	ldp	x10, x11, [x17, #TEXT_LOW]
+	sub	x10, x30, x10
+	cmp	x10, x11
+	b.lo	1f
+	adrp	x10, __ehdr_start
+	add	x10, x10, :lo12:__ehdr_start
+	adrp	x11, etext
+	add	x11, x11, :lo12:etext
+	cmp	x30, x10
+	b.lo	\program
+	cmp	x30, x11
+	b.hs	\program
+1:	ldr	x11, [sp, #16]
+	ldp	x9, x10, [sp], #32
+	ldr	x16, [x17, #ORIGINAL]
+	br	x16
+	.endm
 
 	.text
 	.p2align 4
@@ -19,31 +49,13 @@
 	.type	uvh_entry, %function
 uvh_entry:
 	.cfi_startproc
-	hint	#34 /* bti c */
-	mrs	x9, tpidr_el0
-	adrp	x10, :gottprel:uvh_tls
-	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
-	add	x9, x9, x10
-	ldrb	w10, [x9, #TLS_IN_LIBUV]
-	cbnz	w10, 1f
-0:	ldrb	w10, [x17, #LIBUV]
-	cbz	w10, 4f
+	ask_who_calls 2f
+2:	ldrb	w10, [x17, #LIBUV]
+	cbz	w10, 3f
 	strb	w10, [x9, #TLS_LIBUV]
-4:	ldr	x16, [x17, #WRAPPER]
-	br	x16
-1:	ldp	x10, x11, [x17, #TEXT_LOW]
-	sub	x10, x30, x10
-	cmp	x10, x11
-	b.lo	2f
-	adrp	x10, __ehdr_start
-	add	x10, x10, :lo12:__ehdr_start
-	adrp	x11, etext
-	add	x11, x11, :lo12:etext
-	cmp	x30, x10
-	b.lo	0b
-	cmp	x30, x11
-	b.hs	0b
-2:	ldr	x16, [x17, #ORIGINAL]
+3:	add	sp, sp, #32
+	.cfi_adjust_cfa_offset -32
+	ldr	x16, [x17, #WRAPPER]
 	br	x16
 	.cfi_endproc
 	.size	uvh_entry, . - uvh_entry
@@ -54,8 +66,10 @@ uvh_entry:
 	.type	uvh_entry_send, %function
 uvh_entry_send:
 	.cfi_startproc
-	hint	#34
-	mov	x1, x17
+	ask_who_calls 2f
+2:	mov	x1, x17
+	add	sp, sp, #32
+	.cfi_adjust_cfa_offset -32
 	b	uvh_async_send_patched
 	.cfi_endproc
 	.size	uvh_entry_send, . - uvh_entry_send

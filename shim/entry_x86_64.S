@@ -1,20 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the entry of a patched function leads, with its struct uvh_patched in r11. All that a call
- * may rely on is kept: rax, r10 and r11 are free at the entry of a function of uv.h.
+ * Where the entry of a patched function leads, by way of its island (patch_island.c), with its
+ * struct uvh_patched in r11, and what r11 was on the stack.
  *
  * Outside of libuv the call is the program's. Inside of libuv it is libuv's if it comes from
  * libuv's code, or from ours: there a function of libuv that we called has ended with a jump. What
  * else is inside of libuv is the program's too, an allocator of its own for instance.
+ *
+ * On the way to the original every register is kept: a compiler that sees both caller and callee
+ * knows which ones the callee leaves alone, and may count on it (-fipa-ra).
  */
 #define WRAPPER    0
 #define ORIGINAL   8
-#define TEXT_LOW   16
-#define TEXT_BYTES 24
-#define LIBUV      32
+#define RESUME     16
+#define TEXT_LOW   24
+#define TEXT_BYTES 32
+#define LIBUV      40
 
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
+
+/* Goes on at `program` if the call is the program's; else to the original. */
+	.macro	ask_who_calls program
+	endbr64
+	.cfi_adjust_cfa_offset 8
+	pushq	%rax
+	.cfi_adjust_cfa_offset 8
+	pushq	%r10
+	.cfi_adjust_cfa_offset 8
+	movq	uvh_tls@gottpoff(%rip), %rax
+	cmpb	$0, %fs:TLS_IN_LIBUV(%rax)
+	je	\program
+	movq	24(%rsp), %r10
+	subq	TEXT_LOW(%r11), %r10
+	cmpq	TEXT_BYTES(%r11), %r10
+	jb	1f
+	movq	24(%rsp), %r10
+	leaq	__ehdr_start(%rip), %rax
+	cmpq	%rax, %r10
+	jb	\program
+	leaq	etext(%rip), %rax
+	cmpq	%rax, %r10
+	jae	\program
+1:	popq	%r10
+	popq	%rax
+	jmp	*RESUME(%r11)
+	.endm
 
 	.text
 	.p2align 4
@@ -23,30 +54,16 @@
 	.type	uvh_entry, @function
 uvh_entry:
 	.cfi_startproc
-	movq	uvh_tls@gottpoff(%rip), %rax
-	cmpb	$0, %fs:TLS_IN_LIBUV(%rax)
-	jne	1f
-0:	movzbl	LIBUV(%r11), %r10d
+	ask_who_calls 2f
+2:	movzbl	LIBUV(%r11), %r10d
 	testl	%r10d, %r10d
-	jne	4f
-	jmp	*WRAPPER(%r11)
+	je	3f
 /* Only for further libuvs: the wrapper reads this byte together with its neighbour, at a cost. */
-4:	movb	%r10b, %fs:TLS_LIBUV(%rax)
+	movq	uvh_tls@gottpoff(%rip), %rax
+	movb	%r10b, %fs:TLS_LIBUV(%rax)
+3:	addq	$24, %rsp
+	.cfi_adjust_cfa_offset -24
 	jmp	*WRAPPER(%r11)
-1:	movq	(%rsp), %r10
-	subq	TEXT_LOW(%r11), %r10
-	cmpq	TEXT_BYTES(%r11), %r10
-	jb	2f
-	movq	(%rsp), %r10
-	leaq	__ehdr_start(%rip), %rax
-	cmpq	%rax, %r10
-	jb	3f
-	leaq	etext(%rip), %rax
-	cmpq	%rax, %r10
-	jb	2f
-3:	movq	uvh_tls@gottpoff(%rip), %rax
-	jmp	0b
-2:	jmp	*ORIGINAL(%r11)
 	.cfi_endproc
 	.size	uvh_entry, . - uvh_entry
 
@@ -57,7 +74,10 @@ uvh_entry:
 	.type	uvh_entry_send, @function
 uvh_entry_send:
 	.cfi_startproc
-	movq	%r11, %rsi
+	ask_who_calls 2f
+2:	movq	%r11, %rsi
+	addq	$24, %rsp
+	.cfi_adjust_cfa_offset -24
 	jmp	uvh_async_send_patched
 	.cfi_endproc
 	.size	uvh_entry_send, . - uvh_entry_send

@@ -6,87 +6,15 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "entry.h"
 #include "ground.h"
 #include "libuv.h"
 #include "patch.h"
+#include "patch_island.h"
 #include "symbols.h"
 #include "text.h"
-#include "tls.h"
-
-/* One function's part of the new code; what stands there is not changed again. */
-struct part {
-	struct uvh_patched patched; /* its wrapper first */
-	uint8_t island[40]; /* from the entry to the wrapper, or to uvh_entry with `patched` */
-	uint8_t moved[UVH_MOVED_MAX];
-};
-
-#if defined(__x86_64__)
-/* The general way: lea patched(%rip), %r11; jmp *0(%rip); the address of the entry. */
-static void write_general(struct part *part, size_t at, const void *entry)
-{
-	static const uint8_t code[13] = {0x4c, 0x8d, 0x1d, 0, 0, 0, 0, 0xff, 0x25};
-	int32_t back = -(int32_t) (offsetof(struct part, island) + at + 7);
-
-	memcpy(part->island + at, code, sizeof(code));
-	memcpy(part->island + at + 3, &back, sizeof(back));
-	memcpy(part->island + at + sizeof(code), &entry, sizeof(entry));
-}
-
-/*
- * What uvh_entry finds for nearly all calls is found before it is gone to, which spares a jump:
- * cmpb $0, %fs:in_libuv; jne general; jmp *wrapper(%rip).
- */
-static void write_island(struct part *part, const void *entry)
-{
-	static const uint8_t code[17] = {0x64, 0x80, 0x3c, 0x25, 0,    0,   0,
-					 0,    0,    0x75, 6,    0xff, 0x25};
-	int32_t in_libuv = (int32_t) (offsetof(struct uvh_tls, in_libuv) + (uintptr_t) &uvh_tls -
-				      (uintptr_t) __builtin_thread_pointer());
-	int32_t back = -(int32_t) (offsetof(struct part, island) + sizeof(code));
-
-	if (entry != uvh_entry || part->patched.libuv != 0) {
-		write_general(part, 0, entry);
-		return;
-	}
-	memcpy(part->island, code, sizeof(code));
-	memcpy(part->island + 4, &in_libuv, sizeof(in_libuv));
-	memcpy(part->island + 13, &back, sizeof(back));
-	write_general(part, sizeof(code), entry);
-}
-
-#define ARCH_SHSTK_STATUS 0x5005
-#define ARCH_SHSTK_ON     1
-
-/* A shadow stack knows every return address that a call made. */
-static bool calls_may_move(void)
-{
-	unsigned long features = 0;
-
-	return syscall(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) != 0 ||
-	       !(features & ARCH_SHSTK_ON);
-}
-#elif defined(__aarch64__)
-/* adr x17, patched; ldr x16, 12 bytes on; br x16; nop; the address of the entry */
-static void write_island(struct part *part, const void *entry)
-{
-	int32_t back = -(int32_t) offsetof(struct part, island);
-	uint32_t code[4] = {0x10000011 | ((uint32_t) back & 3) << 29 |
-				(((uint32_t) back >> 2) & 0x7ffff) << 5,
-			    0x58000070, 0xd61f0200, 0xd503201f};
-
-	memcpy(part->island, code, sizeof(code));
-	memcpy(part->island + sizeof(code), &entry, sizeof(entry));
-}
-
-static bool calls_may_move(void)
-{
-	return true;
-}
-#endif
 
 static bool same_name(const char *symbol, const char *name)
 {
@@ -311,8 +239,8 @@ bool uvh_patch_is_libuv(const struct uvh_object *object)
 
 /* Moves one function's first instructions into its part; what is refused has no part. */
 static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function,
-		    const struct uvh_patch_engine *engine, struct part *run, struct part *write,
-		    struct uvh_moved *moved, bool calls)
+		    const struct uvh_patch_engine *engine, struct uvh_island *run,
+		    struct uvh_island *write, struct uvh_moved *moved, bool calls)
 {
 	enum uvh_move_refusal refusal;
 
@@ -329,14 +257,16 @@ static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function
 	    .text_low = patch->text_low,
 	    .text_bytes = patch->text_bytes,
 	    .libuv = patch->libuv,
+	    .entry = function->entry,
 	};
-	write_island(write, function->entry);
+	uvh_island_write(write, run, function->address);
 	return true;
 }
 
 /* Writes the jumps of those that are ready. False if the kernel refuses the first of them. */
 static bool write_jumps(struct uvh_patch *patch, const struct uvh_patch_engine *engine,
-			const struct part *run, const struct uvh_moved *moved, const bool *ready)
+			const struct uvh_island *run, const struct uvh_moved *moved,
+			const bool *ready)
 {
 	int memory = uvh_text_open();
 	bool refused = false;
@@ -348,7 +278,7 @@ static bool write_jumps(struct uvh_patch *patch, const struct uvh_patch_engine *
 
 		if (!ready[i])
 			continue;
-		if (!engine->move_jump(jump, at, (uintptr_t) run[i].island)) {
+		if (!engine->move_jump(jump, at, (uintptr_t) run[i].start)) {
 			function->refused = engine->refusal_text(UVH_MOVE_FAR);
 		} else if (uvh_text_write(memory, (void *) at, jump, sizeof(jump))) {
 			function->real = (void *) run[i].moved;
@@ -364,17 +294,17 @@ static bool write_jumps(struct uvh_patch *patch, const struct uvh_patch_engine *
 
 const char *uvh_patch_apply(struct uvh_patch *patch, const struct uvh_patch_engine *engine)
 {
-	const bool calls = calls_may_move();
+	const bool calls = uvh_calls_may_move();
 	struct uvh_moved moved[patch->count];
 	bool ready[patch->count];
 	struct uvh_code code;
-	struct part *run, *write;
+	struct uvh_island *run, *write;
 
 	if (!uvh_code_map(&code, patch->object->low, patch->object->high, UVH_JUMP_REACH,
-			  patch->count * sizeof(struct part)))
+			  patch->count * sizeof(struct uvh_island)))
 		return "there is no memory for code near it";
-	run = (struct part *) code.run;
-	write = (struct part *) code.write;
+	run = (struct uvh_island *) code.run;
+	write = (struct uvh_island *) code.write;
 	for (size_t i = 0; i < patch->count; i++) {
 		struct uvh_patch_function *function = &patch->functions[i];
 

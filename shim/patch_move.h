@@ -62,6 +62,14 @@ enum uvh_move_refusal uvh_move_entry(const uint8_t *code, size_t bytes, uintptr_
 				     struct uvh_moved *moved);
 
 /*
+ * Does code of the function that lies apart from it branch into what was moved? Compilers split off
+ * what is seldom executed. If so, it must be left alone: UVH_MOVE_BRANCH_INTO. `text` is all code
+ * around the function, `text_bytes` at `text_address`, the function's own `bytes` among them.
+ */
+bool uvh_move_is_entered(const uint8_t *text, size_t text_bytes, uintptr_t text_address,
+			 uintptr_t address, size_t bytes, const struct uvh_moved *moved);
+
+/*
  * How many of the `bytes` behind a function, which are at `address`, are padding that nobody
  * executes? If they are counted as bytes of the function, one that is too short may be moved.
  */

@@ -12,10 +12,9 @@
  * Which branches the scan sees: those of every instruction that can be reached from the first by
  * going on and by direct branches, and those of what a disassembler sees in a line behind them. So
  * neither data between the code nor a jump into the middle of what looks like an instruction hides
- * one. What it cannot see are targets of indirect jumps, and code of the function that lies
- * elsewhere (a part that is seldom executed, split off by the compiler). Compilers have no reason
- * to lead those into the first bytes of a function; tests/relocate.bats looks for such in every
- * binary that it has.
+ * one. What it cannot see are targets of indirect jumps: no compiler leads those into the first
+ * bytes of a function. Code of the function that lies elsewhere, a part that is seldom executed and
+ * was split off, is uvh_move_is_entered()'s business, as it needs more than the function's bytes.
  */
 #include "patch_move.h"
 
@@ -470,6 +469,71 @@ enum uvh_move_refusal uvh_move_entry(const uint8_t *code, size_t bytes, uintptr_
 	moved->bytes = (uint8_t) (function.end - function.at);
 	moved->length = (uint8_t) output.length;
 	return UVH_MOVE_DONE;
+}
+
+/* How much code apart from the function is looked at: more than it ever has, by far. */
+#define APART_BRANCHES     64
+#define APART_INSTRUCTIONS 1024
+
+/* Code apart from a function, found by following branches from one to the other. */
+struct apart {
+	struct function text;
+	size_t begin, end; /* of the function, in the text */
+	size_t targets[APART_BRANCHES];
+	size_t count;
+};
+
+static void apart_add(struct apart *apart, uintptr_t target)
+{
+	if (target >= apart->text.bytes || (target >= apart->begin && target < apart->end) ||
+	    apart->count == APART_BRANCHES)
+		return;
+	for (size_t i = 0; i < apart->count; i++)
+		if (apart->targets[i] == target)
+			return;
+	apart->targets[apart->count++] = target;
+}
+
+/*
+ * What is split off is reached by conditional jumps. A jump out of the function is most often its
+ * last call, and one to its start, from outside, most often another's last call, which is a call
+ * like others: so neither is looked at.
+ */
+bool uvh_move_is_entered(const uint8_t *text, size_t text_bytes, uintptr_t text_address,
+			 uintptr_t address, size_t bytes, const struct uvh_moved *moved)
+{
+	struct apart apart = {.text = {.code = text, .bytes = text_bytes, .address = text_address},
+			      .begin = address - text_address};
+	size_t first = apart.begin + moved->at, instructions = 0;
+	instruction decoded;
+
+	if (apart.begin > text_bytes || bytes > text_bytes - apart.begin)
+		return false;
+	apart.end = apart.begin + bytes;
+	init_decoder(&apart.text.decoder);
+	for (size_t offset = apart.begin; offset < apart.end; offset += decoded.length) {
+		if (!decode(&apart.text, offset, &decoded))
+			decoded.length = 1;
+		else if (decoded.raw.imm[0].is_relative &&
+			 decoded.meta.category == ZYDIS_CATEGORY_COND_BR)
+			apart_add(&apart, target_of(&decoded, offset));
+	}
+	for (size_t i = 0; i < apart.count; i++)
+		for (size_t offset = apart.targets[i];
+		     instructions < APART_INSTRUCTIONS && decode(&apart.text, offset, &decoded);
+		     offset += decoded.length, instructions++) {
+			uintptr_t target = target_of(&decoded, offset);
+
+			if (decoded.raw.imm[0].is_relative) {
+				if (target > first && target < first + moved->bytes)
+					return true;
+				if (decoded.mnemonic != ZYDIS_MNEMONIC_CALL)
+					apart_add(&apart, target);
+			}
+			if (is_end(&decoded))
+				break;
+		}
+	return false;
 }
 
 /*

@@ -31,3 +31,14 @@ load versions
 	[ "$(jq -r 'select(.type == "PIPECONNECTWRAP") | .event' "$LOGS"/*.json | paste -sd ' ')" = \
 		"init before after destroy" ]
 }
+
+@test "libuv 1.50 shared, beside two 1.44 inside: each call goes to its own" {
+	[ -x "$PROGRAMS/static_modules_two" ] || return 0
+	under 1.50 uvhooks_events static_modules_two
+	check_events --ended "$LOG"
+	[ "$(count_of init TIMERWRAP)" = 8 ]
+	[ "$(count_of destroy TIMERWRAP)" = 8 ]
+	under 1.50 with_shim UVHOOKS_VERBOSE=1 "$PROGRAMS/static_modules_two" 2>"$BATS_TEST_TMPDIR/said"
+	grep -q 'libuv 1.50.* in .*/libuv.so.1: .* patched' "$BATS_TEST_TMPDIR/said"
+	[ "$(grep -c 'module_static_[ab].so: .* patched' "$BATS_TEST_TMPDIR/said")" = 2 ]
+}

@@ -28,6 +28,14 @@ setup_file() {
 	run -0 "$UNIT/test_context"
 }
 
+@test "the entry of a function does elsewhere what it did, or is left alone" {
+	run -0 "$UNIT/test_patch_move"
+}
+
+@test "a call through a patched entry reaches the wrapper, or the original with every register as it was" {
+	run -0 "$UNIT/test_entry"
+}
+
 @test "every unit test that was built is run here" {
 	for program in "$UNIT"/test_*; do
 		[[ -x $program && ! -d $program ]] || continue
