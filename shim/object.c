@@ -83,6 +83,11 @@ bool uvh_object_read(struct uvh_object *object, const struct dl_phdr_info *info)
 				object->low = start;
 			if (start + header->p_memsz > object->high)
 				object->high = start + header->p_memsz;
+			if (header->p_flags & PF_X &&
+			    header->p_filesz > object->code_high - object->code_low) {
+				object->code_low = start;
+				object->code_high = start + header->p_filesz;
+			}
 			break;
 		case PT_DYNAMIC:
 			object->dynamic = (const ElfW(Dyn) *) start;
@@ -214,7 +219,8 @@ bool uvh_object_imports(const struct uvh_object *object, const char *name)
 	uint32_t count = object->gnu_hash != NULL ? read_gnu_hash(object->gnu_hash).first_symbol
 						  : uvh_object_symbol_count(object);
 
-	/* One that defines nothing has an empty table; what there is then ends where the names are. */
+	/* One that defines nothing has an empty table; what there is then ends where the names are.
+	 */
 	if (count <= 1 && object->strings > (const char *) object->symbols)
 		count = (uint32_t) ((size_t) (object->strings - (const char *) object->symbols) /
 				    sizeof(ElfW(Sym)));

@@ -17,7 +17,8 @@
 struct uvh_object {
 	const char *path; /* as the loader knows it; "" for the program */
 	uintptr_t base;
-	uintptr_t low, high; /* all of its segments */
+	uintptr_t low, high;           /* all of its segments */
+	uintptr_t code_low, code_high; /* the largest that is executable */
 	uintptr_t relro_low, relro_high;
 	const ElfW(Dyn) * dynamic;
 	const ElfW(Sym) * symbols;

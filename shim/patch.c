@@ -106,7 +106,8 @@ static void refuse_shared(const struct order *order, uintptr_t address, const ch
 {
 	for (size_t i = first_from(order, address);
 	     i < order->count && order->functions[i]->address == address; i++)
-		if (!same_name(name, order->functions[i]->name))
+		if (order->functions[i]->wrapper != NULL &&
+		    !same_name(name, order->functions[i]->name))
 			order->functions[i]->refused = "another function has the same address";
 }
 
@@ -146,7 +147,9 @@ static void look_through(struct uvh_patch *patch, const struct order *order, uin
 
 		if (!uvh_symbol_is_function(symbol))
 			continue;
-		if (address >= low && address <= high && is_among(order, address))
+		if (address >= order->functions[0]->address &&
+		    address <= order->functions[order->count - 1]->address &&
+		    is_among(order, address))
 			refuse_shared(order, address, uvh_symbols_name(symbols, symbol));
 		if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
 			continue;
@@ -202,7 +205,8 @@ bool uvh_patch_find(struct uvh_patch *patch)
 	bool have = uvh_symbols_open(&symbols, object);
 	uintptr_t uv_run;
 
-	if (find_exported(patch) == 0 && have)
+	/* What is exported may be only what other libraries need of it. */
+	if (find_exported(patch) < patch->count / 2 && have)
 		find_hidden(patch, &symbols);
 	uv_run = address_of(patch, "uv_run");
 	put_in_order(patch, &order);
@@ -242,11 +246,18 @@ static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function
 		    const struct uvh_patch_engine *engine, struct uvh_island *run,
 		    struct uvh_island *write, struct uvh_moved *moved, bool calls)
 {
+	const struct uvh_object *object = patch->object;
+	uintptr_t text = object->code_low, end = object->code_high;
 	enum uvh_move_refusal refusal;
 
-	refusal = engine->move_entry((const uint8_t *) function->address, function->bytes,
-				     function->address, calls, write->moved, (uintptr_t) run->moved,
-				     moved);
+	/* In a segment of its own: nothing around it is known to be code. */
+	if (function->address < text || function->address >= end) {
+		text = function->address;
+		end = text + function->bytes;
+	}
+	refusal = engine->move_function((const uint8_t *) text, end - text, text, function->address,
+					function->bytes, calls, write->moved,
+					(uintptr_t) run->moved, moved);
 	if (refusal != UVH_MOVE_DONE) {
 		function->refused = engine->refusal_text(refusal);
 		return false;

@@ -5,7 +5,7 @@ extern const struct uvh_patch_engine uvhooks_patch_engine;
 
 __attribute__((visibility("default"))) const struct uvh_patch_engine uvhooks_patch_engine = {
     .size = sizeof(uvhooks_patch_engine),
-    .move_entry = uvh_move_entry,
+    .move_function = uvh_move_function,
     .move_jump = uvh_move_jump,
     .refusal_text = uvh_move_refusal_text,
 };

@@ -10,7 +10,7 @@
 
 struct uvh_patch_engine {
 	size_t size; /* of this struct, for an engine that does not belong to this shim */
-	__typeof__(uvh_move_entry) *move_entry;
+	__typeof__(uvh_move_function) *move_function;
 	__typeof__(uvh_move_jump) *move_jump;
 	__typeof__(uvh_move_refusal_text) *refusal_text;
 };

@@ -75,6 +75,15 @@ bool uvh_move_is_entered(const uint8_t *text, size_t text_bytes, uintptr_t text_
  */
 size_t uvh_move_padding(const uint8_t *behind, size_t bytes, uintptr_t address);
 
+/*
+ * All three, for a function whose symbol says `bytes`, in the `text_bytes` of code at
+ * `text_address`, which `text` holds.
+ */
+enum uvh_move_refusal uvh_move_function(const uint8_t *text, size_t text_bytes,
+					uintptr_t text_address, uintptr_t address, size_t bytes,
+					bool calls, uint8_t out[UVH_MOVED_MAX],
+					uintptr_t out_address, struct uvh_moved *moved);
+
 /* The jump that stands at `address`, UVH_JUMP_BYTES; false if `to` is out of its reach. */
 bool uvh_move_jump(uint8_t out[UVH_JUMP_BYTES], uintptr_t address, uintptr_t to);
 

@@ -29,10 +29,11 @@ printed() {
 	sed -nE 's/^(uv_[a-z0-9_]+) +([a-z]+) +([0-9]+\.[0-9]+) +(yes|no|-)$/\1 \2 \3 \4/p' <<<"$output"
 }
 
-# A libuv of two functions and one that is newer than the list.
+# A libuv of three functions and one that is newer than the list.
 small_libuv() {
 	compile "$1" -shared -fPIC -Wl,-soname,libuv.so.1 <<-'END'
 		const char *uv_version_string(void) { return "1.99.0"; }
+		int uv_loop_init(void) { return 0; }
 		int uv_run(void) { return 0; }
 		int uv_close(void) { return 0; }
 		int uv_brand_new(void) { return 0; }
@@ -70,7 +71,7 @@ small_libuv() {
 	small_libuv libsmall.so
 	run -0 --separate-stderr "$uvhooks" hooks ./libsmall.so
 	[ "${lines[0]}" = "libuv 1.99.0, ./libsmall.so" ]
-	[ "$(printed | awk '$4 == "yes" { print $1 }' | sort | paste -sd' ')" = "uv_close uv_run" ]
+	[ "$(printed | awk '$4 == "yes" { print $1 }' | sort | paste -sd' ')" = "uv_close uv_loop_init uv_run" ]
 	run -0 --separate-stderr "$uvhooks" hooks libuv.so.1
 	[ "${lines[0]}" = "libuv $version, $libuv" ]
 }

@@ -538,32 +538,36 @@ refused() {
 	run -0 "$uvhooks" run "$open/program"
 }
 
-@test "a program with its libuv inside is refused: exported, private, or stripped" {
-	for flag in -rdynamic -O1 -s; do
+@test "a program with its libuv inside runs and is traced, exported or hidden" {
+	for flag in -rdynamic -O1; do
 		# shellcheck disable=SC2046 # flags are words
 		uv_program | compile program "$flag" $(pkg-config --cflags libuv) \
 			$(pkg-config --libs libuv-static)
-		run -2 --separate-stderr "$uvhooks" run ./program
-		refused
-		[[ "$stderr" == *"libuv inside"* ]]
-		# The way out that the message names does work.
-		[[ "${stderr_lines[1]}" == *"uvhooks run -- env ./program" ]]
-		run -0 --separate-stderr "$uvhooks" run -- env ./program
+		run -0 --separate-stderr "$uvhooks" run ./program
 		[ "$output" = timer ]
+		[ -z "$stderr" ]
+		run -0 --separate-stderr "$uvhooks" run -p log ./program
+		[ "$output" = timer ]
+		[[ "$stderr" == *TIMERWRAP* ]]
 	done
 }
 
-@test "a private libuv beside the shared one is no obstacle" {
+@test "a program whose libuv was stripped is refused" {
+	# shellcheck disable=SC2046 # flags are words
+	uv_program | compile program -s $(pkg-config --cflags libuv) $(pkg-config --libs libuv-static)
+	run -2 --separate-stderr "$uvhooks" run ./program
+	refused
+	[[ "${stderr_lines[0]}" == *"libuv inside, but it is stripped"* ]]
+	# The way out that the message names does work.
+	[[ "${stderr_lines[1]}" == *"uvhooks run -- env ./program" ]]
+	run -0 --separate-stderr "$uvhooks" run -- env ./program
+	[ "$output" = timer ]
+}
+
+@test "a function that is only called uv_run is no libuv, and no obstacle" {
 	# shellcheck disable=SC2046 # flags are words
 	uv_program | sed 's/main(void)/start(void)/' |
 		compile libuser.so -shared -fPIC $(pkg-config --cflags --libs libuv)
-	compile program -rdynamic -L. -Wl,--no-as-needed -luser -Wl,-rpath,"$PWD" <<-'END'
-		int uv_run(void *loop, int mode) { return loop == 0 && mode; }
-		int main(void) { return uv_run(0, 0); }
-	END
-	run -2 --separate-stderr "$uvhooks" run ./program
-	refused
-	# Hidden, it does not stand before the library's.
 	compile program -L. -luser -Wl,-rpath,"$PWD" <<-'END'
 		int start(void);
 		__attribute__((visibility("hidden"))) int uv_run(void *loop, int mode) { return loop == 0 && mode; }

@@ -14,7 +14,9 @@
 static const char help[] =
     "Usage: uvhooks check PROGRAM\n"
     "\n"
-    "Tells whether PROGRAM can be traced, and which libuv it has. PROGRAM is not run.\n"
+    "Tells whether PROGRAM can be traced: which libuvs it has in itself and in the libraries that\n"
+    "it needs, which way in each of them gets, and which of the intercepted functions cannot be\n"
+    "patched and why. PROGRAM is not run.\n"
     "\n"
     "OPTIONS\n"
     "  --help  print this\n"
@@ -37,100 +39,162 @@ static void print_row(const char *key, const char *value)
 	printf("%-13s%s\n", key, value);
 }
 
-/* The library that the program's calls of libuv go to: the first that exports them. */
-static const char *find_libuv(const struct uvh_libraries *libraries)
+static void print_version(const struct uvh_copy *copy)
 {
-	for (size_t i = 0; i < libraries->count; i++)
-		if (uvh_elf_exports_libuv(libraries->paths[i]))
-			return libraries->paths[i];
-	return NULL;
-}
+	unsigned int version = copy->file.version;
+	unsigned int major = version >> 16;
+	unsigned int minor = (version >> 8) & 0xff;
+	struct uvh_libuv libuv = {0};
+	char text[UVH_TEXT_BYTES];
 
-static void print_version(const char *version)
-{
-	unsigned int major;
-	unsigned int minor;
-
-	print_row("version:", version);
-	if (sscanf(version, "%u.%u", &major, &minor) == 2 && major == 1 && minor < OLDEST_MINOR)
+	if (version != 0) {
+		snprintf(libuv.version, sizeof libuv.version, "%u.%u.%u", major, minor,
+			 version & 0xff);
+	} else if (!copy->file.alone) {
+		/* To load it would be to run what else is in there. */
+		print_row("version:", "not known");
+		return;
+	} else if (uvh_libuv_read(copy->file.path, &libuv, text) != 0) {
+		printf("%-13snot known: %s\n", "version:", text);
+		return;
+	} else if (sscanf(libuv.version, "%u.%u", &major, &minor) != 2) {
+		major = 0;
+	}
+	print_row("version:", libuv.version);
+	if (major == 1 && minor < OLDEST_MINOR)
 		printf("%-13suvhooks is made for libuv 1.%d and later\n", "note:", OLDEST_MINOR);
 }
 
-static void print_inside(const struct uvh_program *program)
+static void print_way(const struct uvh_copies *copies, const struct uvh_copy *copy)
 {
-	unsigned int version = program->elf.libuv_version;
-	char text[32];
+	static const char symbols[] = "symbols: the loader binds calls of it to libuvhooks.so";
+	const struct uvh_copy *global = uvh_copies_global(copies);
 
-	print_row("libuv:", uvh_program_file(program));
-	print_row("how:", "inside the program");
-	if (version == 0) {
-		print_row("version:", "not known");
+	switch (copy->way) {
+	case UVH_WAY_PATCH:
+		print_row("way in:", "patching: its functions are made to jump to libuvhooks.so");
 		return;
+	case UVH_WAY_SYMBOLS:
+		if (copy->blocked == NULL)
+			print_row("way in:", symbols);
+		else
+			printf("%-13s%s; calls past the loader are not seen, since it cannot be "
+			       "patched: %s\n",
+			       "way in:", symbols, copy->blocked);
+		return;
+	case UVH_WAY_NONE:
+		break;
 	}
-	snprintf(text, sizeof text, "%u.%u.%u", version >> 16, (version >> 8) & 0xff,
-		 version & 0xff);
-	print_version(text);
+	if (copy->file.where == UVH_WHERE_LOST)
+		printf("%-13snone: %s\n", "way in:", copy->blocked);
+	else if (copy->blocked != NULL)
+		printf("%-13snone: it cannot be patched: %s\n", "way in:", copy->blocked);
+	else
+		printf("%-13snone is needed: calls are for the libuv in %s\n",
+		       "way in:", global->file.path);
 }
 
-static void print_linked(const char *path)
+static void print_found(const struct uvh_libuv_file *file)
 {
-	struct uvh_libuv libuv;
-	char text[UVH_TEXT_BYTES];
+	switch (file->where) {
+	case UVH_WHERE_EXPORTED:
+		print_row("found:", "exported (.dynsym)");
+		break;
+	case UVH_WHERE_TABLE:
+		print_row("found:", "hidden, in the symbol table (.symtab)");
+		break;
+	case UVH_WHERE_DEBUG:
+		printf("%-13shidden, in the debug file %s\n", "found:", file->debug);
+		break;
+	case UVH_WHERE_LOST:
+		print_row("found:", "its texts, but no function: it is stripped");
+		break;
+	case UVH_WHERE_NONE:
+		break;
+	}
+}
 
-	print_row("libuv:", path);
-	print_row("how:", "linked");
-	if (uvh_libuv_read(path, &libuv, text) == 0)
-		print_version(libuv.version);
-	else
-		printf("%-13snot known: %s\n", "version:", text);
+static void print_functions(const struct uvh_copies *copies, const struct uvh_copy *copy)
+{
+	const bool patched = copy->way == UVH_WAY_PATCH;
+	struct uvh_functions functions;
+
+	if (uvh_libuv_functions(&copy->file, patched ? copies->engine : NULL, &functions) != 0) {
+		print_row("functions:", "not known: the file could not be read again");
+	} else if (!patched) {
+		printf("%-13s%zu of the %zu that are intercepted\n", "functions:", functions.found,
+		       functions.count);
+	} else {
+		printf("%-13s%zu of the %zu that are intercepted: %zu patched, %zu left alone\n",
+		       "functions:", functions.found, functions.count,
+		       functions.found - functions.refused, functions.refused);
+		for (size_t i = 0; i < functions.count; i++)
+			if (functions.list[i].left_alone != NULL)
+				printf("%-13s%s: %s\n", "left alone:", functions.list[i].name,
+				       functions.list[i].left_alone);
+	}
+	uvh_functions_free(&functions);
+}
+
+/* `reached`: libuvhooks.so gets in; else only what there is matters, and no way to it. */
+static void print_copy(const struct uvh_copies *copies, const struct uvh_copy *copy, bool reached)
+{
+	print_row("libuv:", copy->file.path);
+	print_row("how:", copy->program                            ? "inside the program"
+			  : copy->file.alone                       ? "linked"
+			  : copy->file.where == UVH_WHERE_EXPORTED ? "linked, beside other code"
+								   : "inside a library");
+	if (reached)
+		print_way(copies, copy);
+	print_found(&copy->file);
+	if (reached && copy->file.where != UVH_WHERE_LOST)
+		print_functions(copies, copy);
+	print_version(copy);
 }
 
 /* False where the program cannot start, whatever uvhooks does; `verdict` then says why. */
-static bool print_libuv(const struct uvh_program *program, struct uvh_verdict *verdict)
+static bool print_libuvs(const struct uvh_program *program, const struct uvh_copies *copies,
+			 struct uvh_verdict *verdict)
 {
-	struct uvh_libraries libraries = {0};
-	const char *found = NULL;
-	int error = 0;
+	const int error = copies->libraries_error;
 
-	if (program->elf.loader[0] != '\0')
-		error =
-		    uvh_libraries_read(program->elf.loader, uvh_program_file(program), &libraries);
-	if (program->elf.libuv != UVH_LIBUV_EXPORTED)
-		found = find_libuv(&libraries);
-	if (found != NULL) {
-		print_linked(found);
-		if (program->elf.libuv == UVH_LIBUV_PRIVATE)
-			print_row("note:",
-				  "the program has a libuv inside, too, which is not seen");
-	} else if (program->elf.libuv != UVH_LIBUV_NONE) {
-		print_inside(program);
-	} else if (error == 0) {
-		print_row("libuv:", "none");
-		print_row("how:",
-			  "not linked; one that is loaded later (dlopen, a module) is seen");
-	} else {
-		print_row("libuv:", "not known");
+	for (size_t i = 0; i < copies->count; i++)
+		print_copy(copies, &copies->list[i], verdict->reached);
+	if (error != 0) {
+		print_row("libuv:", copies->count == 0 ? "not known" : "others are not known");
 		printf("%-13s%s: %s\n", "how:", program->elf.loader,
 		       error == -EPERM    ? "not a loader of this system, so it was not asked"
 		       : error == -EINVAL ? "it cannot load the program"
 					  : strerror(-error));
+	} else if (copies->count == 0) {
+		print_row("libuv:", "none");
+		print_row("how:", "not linked");
 	}
+	if (verdict->reached)
+		print_row("later:", copies->forbidden
+					? "what it loads while it runs (dlopen) no file tells"
+					: "what it loads while it runs (dlopen) no file tells; a "
+					  "libuv among it is seen when it comes");
 	if (program->elf.asan[0] != '\0')
 		print_row("note:", "links an ASan runtime, which `uvhooks run` preloads first");
 	if (error == -EINVAL && verdict->why[0] == '\0') {
-		snprintf(verdict->why, sizeof verdict->why, "it cannot start: %s", libraries.error);
+		snprintf(verdict->why, sizeof verdict->why, "it cannot start: %s",
+			 copies->libraries_text);
 		snprintf(verdict->next, sizeof verdict->next,
 			 "install what it needs, or name the folder in LD_LIBRARY_PATH");
 	}
-	uvh_libraries_free(&libraries);
 	return verdict->why[0] == '\0';
 }
 
 static int check_program(struct uvh_program *program)
 {
 	struct uvh_verdict verdict;
+	struct uvh_copies copies;
 	char machine[64];
-	bool traceable = uvh_program_traceable(program, &verdict);
+	bool traceable;
+
+	uvh_program_copies(program, &copies);
+	traceable = uvh_program_traceable(program, &copies, &verdict);
 
 	print_row("program:", program->path);
 	switch (program->kind) {
@@ -148,8 +212,9 @@ static int check_program(struct uvh_program *program)
 	if (program->kind != UVH_PROGRAM_UNREADABLE) {
 		print_row("machine:", uvh_machine_text(&program->elf, machine, sizeof machine));
 		print_row("loader:", program->elf.loader[0] != '\0' ? program->elf.loader : "none");
-		traceable = print_libuv(program, &verdict) && traceable;
+		traceable = print_libuvs(program, &copies, &verdict) && traceable;
 	}
+	uvh_copies_free(&copies);
 	print_row("traceable:", traceable ? "yes" : "no");
 	if (traceable)
 		return UVH_OK;

@@ -66,6 +66,7 @@ struct target {
 
 static int take_library(struct target *target, const char *path, const char *name)
 {
+	struct uvh_libuv_file file;
 	struct uvh_libuv libuv;
 	char text[UVH_TEXT_BYTES];
 
@@ -74,7 +75,7 @@ static int take_library(struct target *target, const char *path, const char *nam
 		snprintf(target->version, sizeof target->version, "%s", libuv.version);
 	else
 		snprintf(target->version, sizeof target->version, "of unknown version");
-	if (uvh_elf_functions(path, &target->functions) == 0 &&
+	if (uvh_libuv_look(path, &file) == 0 && uvh_libuv_names(&file, &target->functions) == 0 &&
 	    uvh_names_have(&target->functions, "uv_run"))
 		return UVH_OK;
 	uvh_say("'%s' is no libuv: it has no uv_run", name);
@@ -93,31 +94,42 @@ static int take_named_library(struct target *target, const char *name)
 	return UVH_FAILED;
 }
 
+/* A libuv inside a program, or inside a library of it. */
+static int take_copy(struct target *target, const struct uvh_copy *copy)
+{
+	unsigned int version = copy->file.version;
+
+	snprintf(target->path, sizeof target->path, "%s", copy->file.path);
+	if (version != 0)
+		snprintf(target->version, sizeof target->version, "%u.%u.%u", version >> 16,
+			 (version >> 8) & 0xff, version & 0xff);
+	else
+		snprintf(target->version, sizeof target->version, "of unknown version");
+	if (uvh_libuv_names(&copy->file, &target->functions) == 0)
+		return UVH_OK;
+	uvh_say("cannot read '%s'", copy->file.path);
+	return UVH_FAILED;
+}
+
 static int take_program(struct target *target, const struct uvh_program *program)
 {
-	const char *file = uvh_program_file(program);
-	unsigned int version = program->elf.libuv_version;
-	struct uvh_libraries libraries;
+	struct uvh_copies copies;
+	const struct uvh_copy *copy = NULL;
 	int status = UVH_FAILED;
 
-	if (program->elf.libuv == UVH_LIBUV_EXPORTED || program->elf.libuv == UVH_LIBUV_PRIVATE) {
-		snprintf(target->path, sizeof target->path, "%s", file);
-		if (version != 0)
-			snprintf(target->version, sizeof target->version, "%u.%u.%u", version >> 16,
-				 (version >> 8) & 0xff, version & 0xff);
-		else
-			snprintf(target->version, sizeof target->version, "of unknown version");
-		return uvh_elf_functions(file, &target->functions) == 0 ? UVH_OK : UVH_FAILED;
-	}
-	uvh_libraries_read(program->elf.loader, file, &libraries);
-	for (size_t i = 0; i < libraries.count && status != UVH_OK; i++)
-		if (uvh_elf_exports_libuv(libraries.paths[i]))
-			status = take_library(target, libraries.paths[i], libraries.paths[i]);
-	uvh_libraries_free(&libraries);
-	if (status != UVH_OK)
+	uvh_program_copies(program, &copies);
+	for (size_t i = 0; i < copies.count && copy == NULL; i++)
+		if (copies.list[i].file.where != UVH_WHERE_LOST)
+			copy = &copies.list[i];
+	if (copy == NULL)
 		uvh_say("'%s' links no libuv; if it loads one later, name that: uvhooks hooks "
 			"/path/to/libuv.so.1",
 			program->name);
+	else if (copy->file.alone && !copy->program)
+		status = take_library(target, copy->file.path, copy->file.path);
+	else
+		status = take_copy(target, copy);
+	uvh_copies_free(&copies);
 	return status;
 }
 

@@ -123,6 +123,8 @@ static int say_not_started(const struct uvh_program *program, int error)
 static int inspect_program(struct uvh_program *program)
 {
 	struct uvh_verdict verdict;
+	struct uvh_copies copies;
+	bool traceable;
 	int error = uvh_program_find(program->name, program->path);
 
 	if (error != 0) {
@@ -135,7 +137,11 @@ static int inspect_program(struct uvh_program *program)
 		return UVH_OK;
 	if (error != 0)
 		return say_not_started(program, error);
-	if (uvh_program_traceable(program, &verdict))
+	/* What cannot be looked into is no reason not to try. */
+	uvh_program_copies(program, &copies);
+	traceable = uvh_program_traceable(program, &copies, &verdict);
+	uvh_copies_free(&copies);
+	if (traceable)
 		return UVH_OK;
 	uvh_say("cannot trace '%s': %s", program->name, verdict.why);
 	uvh_say("%s", verdict.next);

@@ -247,20 +247,8 @@ static bool is_musl(const char *loader)
 	return strstr(loader, "/ld-musl") != NULL;
 }
 
-/* libuv.so may be there beside a private copy: then what the libraries do is seen. */
-static bool links_libuv(const struct uvh_program *program)
-{
-	struct uvh_libraries libraries;
-	bool links = false;
-
-	uvh_libraries_read(program->elf.loader, uvh_program_file(program), &libraries);
-	for (size_t i = 0; i < libraries.count && !links; i++)
-		links = uvh_elf_exports_libuv(libraries.paths[i]);
-	uvh_libraries_free(&libraries);
-	return links;
-}
-
-bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict *verdict)
+/* Can libuvhooks.so not get in at all? Then the verdict says why. */
+static bool is_out_of_reach(const struct uvh_program *program, struct uvh_verdict *verdict)
 {
 	const struct uvh_elf *elf = &program->elf;
 	const char *file = uvh_program_file(program);
@@ -268,7 +256,6 @@ bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict
 	char what[128];
 	char ours[64];
 
-	*verdict = (struct uvh_verdict){0};
 	if (is_privileged(file, what, sizeof what)) {
 		snprintf(verdict->why, sizeof verdict->why,
 			 "%s is %s: it gets rights that you have not, so the loader ignores "
@@ -278,10 +265,10 @@ bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict
 		    verdict->next, sizeof verdict->next,
 		    "start it as the user that it runs as, or trace a copy of it (cp leaves the "
 		    "rights behind)");
-		return false;
+		return true;
 	}
 	if (program->kind == UVH_PROGRAM_UNREADABLE)
-		return true;
+		return false;
 	if (uvh_elf_read("/proc/self/exe", &own) == 0) {
 		if (elf->machine != own.machine || elf->word_class != own.word_class) {
 			snprintf(verdict->why, sizeof verdict->why,
@@ -290,7 +277,7 @@ bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict
 				 uvh_machine_text(&own, ours, sizeof ours));
 			snprintf(verdict->next, sizeof verdict->next,
 				 "build uvhooks for %s and use the command of that build", what);
-			return false;
+			return true;
 		}
 		if (elf->loader[0] != '\0' && is_musl(elf->loader) != is_musl(own.loader)) {
 			snprintf(verdict->why, sizeof verdict->why,
@@ -299,7 +286,7 @@ bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict
 				 file, elf->loader, own.loader);
 			snprintf(verdict->next, sizeof verdict->next,
 				 "build uvhooks with the C library of the program");
-			return false;
+			return true;
 		}
 	}
 	/* The loader itself has no loader, but preloads for the program that it is told to run. */
@@ -309,19 +296,83 @@ bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict
 		    "%s is statically linked: no loader runs that could bring in libuvhooks.so",
 		    file);
 		snprintf(verdict->next, sizeof verdict->next,
-			 "use a build of it that is linked dynamically, with libuv.so");
-		return false;
-	}
-	if (elf->libuv == UVH_LIBUV_NONE ||
-	    (elf->libuv != UVH_LIBUV_EXPORTED && links_libuv(program)))
+			 "use a build of it that is linked dynamically");
 		return true;
-	snprintf(verdict->why, sizeof verdict->why,
-		 "%s %s its libuv inside: such calls go through no library, so nothing of them can "
-		 "be seen yet",
-		 file, elf->libuv == UVH_LIBUV_LIKELY ? "seems to have" : "has");
-	snprintf(verdict->next, sizeof verdict->next,
-		 "use a build of it that links libuv.so; to see only the programs that it starts: "
-		 "uvhooks run -- env %s",
-		 program->name);
+	}
 	return false;
+}
+
+/* The package that has a library which the loader misses, as Debian names it. */
+static bool find_package(const char *reason, char package[64])
+{
+	const char *name = strstr(reason, "libZydis.so.");
+	char version[16];
+
+	if (name == NULL || sscanf(name, "libZydis.so.%15[0-9.]", version) != 1)
+		return false;
+	snprintf(package, 64, "libzydis%s", version);
+	return true;
+}
+
+/* The verdict on a program of whose libuvs none is seen, this one being the first of them. */
+static void judge_unseen(const struct uvh_program *program, const struct uvh_copies *copies,
+			 const struct uvh_copy *copy, struct uvh_verdict *verdict)
+{
+	const char *file = copy->file.path;
+	char package[64];
+
+	if (copy->file.where == UVH_WHERE_LOST) {
+		snprintf(verdict->why, sizeof verdict->why,
+			 "%s seems to have a libuv inside, but it is stripped: its functions "
+			 "cannot be found",
+			 file);
+		snprintf(verdict->next, sizeof verdict->next,
+			 "use a build of it that is not stripped%s%s; to see only the programs "
+			 "that it starts: uvhooks run -- env %s",
+			 copy->file.debug[0] != '\0' ? ", or install its debug file, " : "",
+			 copy->file.debug, program->name);
+		return;
+	}
+	if (copies->forbidden) {
+		snprintf(verdict->why, sizeof verdict->why,
+			 "%s has a libuv inside, whose functions have to be patched: "
+			 "UVHOOKS_PATCH=0 forbids it",
+			 file);
+		snprintf(verdict->next, sizeof verdict->next,
+			 "take UVHOOKS_PATCH out of the environment");
+		return;
+	}
+	snprintf(verdict->why, sizeof verdict->why,
+		 "%s has a libuv inside, whose functions have to be patched, and what does it "
+		 "cannot be loaded: %s",
+		 file, copies->no_engine);
+	if (find_package(copies->no_engine, package))
+		snprintf(verdict->next, sizeof verdict->next, "install it: apt-get install %s",
+			 package);
+	else
+		snprintf(verdict->next, sizeof verdict->next, "build or install uvhooks again");
+}
+
+int uvh_program_copies(const struct uvh_program *program, struct uvh_copies *copies)
+{
+	if (program->kind == UVH_PROGRAM_UNREADABLE) {
+		*copies = (struct uvh_copies){0};
+		return 0;
+	}
+	return uvh_copies_find(uvh_program_file(program), program->elf.loader, copies);
+}
+
+bool uvh_program_traceable(const struct uvh_program *program, const struct uvh_copies *copies,
+			   struct uvh_verdict *verdict)
+{
+	const struct uvh_copy *unseen;
+
+	*verdict = (struct uvh_verdict){0};
+	if (is_out_of_reach(program, verdict))
+		return false;
+	verdict->reached = true;
+	unseen = uvh_copies_unseen(copies);
+	if (unseen != NULL)
+		judge_unseen(program, copies, unseen, verdict);
+	return unseen == NULL;
 }

@@ -7,7 +7,7 @@
 #define UVH_INSPECT_H
 
 #include "elf_file.h"
-#include "loader.h"
+#include "ways.h"
 
 enum uvh_program_kind {
 	UVH_PROGRAM_ELF,
@@ -26,7 +26,8 @@ struct uvh_program {
 /* Two sentences for people; `why` is "" where nothing stands in the way. */
 struct uvh_verdict {
 	char why[3 * PATH_MAX + 256];
-	char next[PATH_MAX + 256];
+	char next[2 * PATH_MAX + 256];
+	bool reached; /* libuvhooks.so gets in, be there something to see or not */
 };
 
 /* The ELF file whose code runs: `path` or, of a script, `interpreter`. */
@@ -45,7 +46,14 @@ int uvh_program_find(const char *name, char path[PATH_MAX]);
  */
 int uvh_program_read(struct uvh_program *program);
 
-/* Can libuvhooks.so get in and see libuv's calls? True where nothing is known against it. */
-bool uvh_program_traceable(const struct uvh_program *program, struct uvh_verdict *verdict);
+/*
+ * Can libuvhooks.so get in and see libuv's calls? True where nothing is known against it. `copies`
+ * are those of the program file.
+ */
+bool uvh_program_traceable(const struct uvh_program *program, const struct uvh_copies *copies,
+			   struct uvh_verdict *verdict);
+
+/* Looks for the libuvs of the program. To be freed in any case. */
+int uvh_program_copies(const struct uvh_program *program, struct uvh_copies *copies);
 
 #endif

@@ -47,6 +47,32 @@ int uvh_shim_find(char path[PATH_MAX], char text[UVH_TEXT_BYTES])
 	return 0;
 }
 
+const struct uvh_patch_engine *uvh_engine_load(char text[UVH_TEXT_BYTES])
+{
+	const struct uvh_patch_engine *engine;
+	char path[PATH_MAX];
+	void *library;
+
+	if (uvh_shim_find(path, text) != 0)
+		return NULL;
+	if (strlen(path) - strlen(SHIM) + sizeof UVH_PATCH_ENGINE_FILE > sizeof path) {
+		snprintf(text, UVH_TEXT_BYTES, "%s", strerror(ENAMETOOLONG));
+		return NULL;
+	}
+	strcpy(strrchr(path, '/') + 1, UVH_PATCH_ENGINE_FILE);
+	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	engine = library != NULL ? dlsym(library, UVH_PATCH_ENGINE_SYMBOL) : NULL;
+	if (engine == NULL) {
+		snprintf(text, UVH_TEXT_BYTES, "%s", dlerror());
+		return NULL;
+	}
+	if (engine->size != sizeof *engine) {
+		snprintf(text, UVH_TEXT_BYTES, "%.900s is of another version", path);
+		return NULL;
+	}
+	return engine;
+}
+
 struct check {
 	const char *shim;
 	const char *plugins;
@@ -130,7 +156,7 @@ char *uvh_plugins_add(char *plugins, const char *plugin)
 	return text;
 }
 
-static bool is_shim(const char *path)
+bool uvh_is_shim(const char *path)
 {
 	const char *name = strrchr(path, '/');
 
@@ -171,7 +197,7 @@ int uvh_preload(const char *shim, const char *asan)
 	end = add_entry(text, end, shim);
 	next = rest;
 	while ((entry = strsep(&next, " :")) != NULL)
-		if (entry[0] != '\0' && !uvh_is_asan(entry) && !is_shim(entry))
+		if (entry[0] != '\0' && !uvh_is_asan(entry) && !uvh_is_shim(entry))
 			end = add_entry(text, end, entry);
 	error = setenv("LD_PRELOAD", text, 1) == 0 ? 0 : -errno;
 out:

@@ -6,7 +6,9 @@
 #define UVH_PRELOAD_H
 
 #include <limits.h>
+#include <stdbool.h>
 
+#include "../shim/patch_engine.h"
 #include "loader.h"
 
 /*
@@ -14,6 +16,15 @@
  * was installed with it. 0, or -1 and the reason in `text`.
  */
 int uvh_shim_find(char path[PATH_MAX], char text[UVH_TEXT_BYTES]);
+
+/* Is this the path of a libuvhooks.so, this one or another? */
+bool uvh_is_shim(const char *path);
+
+/*
+ * Loads the patch engine that the shim will load, from beside it. It is used for its judgement
+ * here: so what is said of a function is what the shim finds. NULL, and the reason in `text`.
+ */
+const struct uvh_patch_engine *uvh_engine_load(char text[UVH_TEXT_BYTES]);
 
 /*
  * Holds a text as UVHOOKS_PLUGINS would have it against the shim, in a child: nothing of the

@@ -66,6 +66,33 @@ static void check_without_calls(const struct moving *moving, enum uvh_move_refus
 	}
 }
 
+/* Does any distance of 8, 16 or 32 bits, wherever it stands, lead into the window? */
+static bool is_entered(const struct moving *moving)
+{
+	const size_t low = moving->moved.at + 1U, bytes = moving->moved.bytes - 1U;
+
+	for (size_t i = moving->bytes / 2; i < moving->bytes; i++) {
+		const uint8_t *at = moving->code + i;
+		size_t left = moving->bytes - i;
+		int16_t middle;
+		int32_t wide;
+
+		if (i + 1 + (size_t) (int8_t) *at - low < bytes)
+			return true;
+		if (left >= sizeof middle) {
+			memcpy(&middle, at, sizeof middle);
+			if (i + sizeof middle + (size_t) middle - low < bytes)
+				return true;
+		}
+		if (left >= sizeof wide) {
+			memcpy(&wide, at, sizeof wide);
+			if (i + sizeof wide + (size_t) wide - low < bytes)
+				return true;
+		}
+	}
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -102,6 +129,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_without_calls(&moving, refusal);
 	check_jump(&moving);
+	/* Half of it is the function, and half of it other code. */
+	if (uvh_move_entry(code, moving.bytes / 2, moving.address, true, out, moving.out_address,
+			   &moving.moved) == UVH_MOVE_DONE &&
+	    uvh_move_is_entered(code, moving.bytes, moving.address, moving.address,
+				moving.bytes / 2, &moving.moved) &&
+	    !is_entered(&moving))
+		fail(&moving, "nothing enters it");
 	if (uvh_move_padding(code, moving.bytes, moving.address) > 15)
 		fail(&moving, "more padding than there can be");
 	free(code);

@@ -444,4 +444,142 @@ end
 1:	ret
 moves "a branch back to code that is in the middle of other code", bytes=5
 
+/* ---- code apart ---- */
+
+begin
+	push	%rbx
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+2:	pop	%rbx
+	ret
+end
+	ud2
+1:	lea	3(%rdi), %rax
+	jmp	2b
+moves "code apart that comes back behind the window", bytes=7
+
+begin
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+	.set	number, 0
+	.rept	100
+	js	1f + number
+	.set	number, number + 1
+	.endr
+	add	%rsi, %rax
+	ret
+end
+1:	.skip	100, 0x90
+	ret
+moves "more branches to code apart than are followed", bytes=6
+
+begin
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+2:	js	1f
+	add	%rsi, %rax
+	ret
+end
+1:	xor	%esi, %esi
+	jmp	2b
+moves "code apart that comes back to just behind the window", bytes=6
+
+begin
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+	add	%rsi, %rax
+	ret
+end
+1:	xor	%esi, %esi
+	jmp	70b
+moves "code apart that begins anew", bytes=6
+
+begin
+	push	%rbx
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+	pop	%rbx
+	ret
+end
+	ud2
+1:	.skip	5000, 0x90
+	lea	3(%rdi), %rax
+	pop	%rbx
+	ret
+moves "much code apart", bytes=7
+
+begin
+	endbr64
+	test	%rsi, %rsi
+2:	mov	%rdi, %rax
+	js	1f
+	ret
+end
+	ud2
+1:	neg	%rsi
+	jmp	2b
+entered "code apart that comes back into the window behind endbr64", bytes=6, at=4
+
+begin
+	endbr64
+	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+	ret
+end
+	ud2
+1:	xor	%esi, %esi
+	jmp	70b + 4
+moves "code apart that begins anew behind endbr64", bytes=6, at=4
+
+begin
+	push	%rbx
+2:	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+	pop	%rbx
+	ret
+end
+	ud2
+1:	neg	%rsi
+	jmp	2b
+entered "code apart that comes back into the window", bytes=7
+
+begin
+	push	%rbx
+2:	mov	%rdi, %rax
+	test	%rsi, %rsi
+	js	1f
+	pop	%rbx
+	ret
+end
+	ud2
+3:	mov	$1, %esi
+	call	4f
+	jz	2b
+4:	ret
+	.skip	200, 0x90
+1:	neg	%rsi
+	jmp	3b
+entered "code apart that goes on elsewhere, and comes back from there", bytes=7
+
+begin
+	push	%rbx
+2:	mov	%rdi, %rax
+	.byte	0x48, 0xc7, 0xc6	/* mov $..., %rsi: an instruction, then data */
+	.long	0
+	jmp	3f
+	.byte	0x06
+3:	test	%rax, %rax
+	js	1f
+	pop	%rbx
+	ret
+end
+1:	call	2b
+	ret
+entered "code apart that calls into the window", bytes=11
+
 	.section .note.GNU-stack, "", @progbits

@@ -23,7 +23,7 @@ struct test_case {
 	uint32_t at;
 	uint32_t bytes;
 	uint32_t calls;
-	uint32_t unused;
+	uint32_t entered;
 };
 
 extern const struct test_case __start_move_cases[], __stop_move_cases[];
@@ -174,6 +174,11 @@ static enum uvh_move_refusal move(const struct test_case *test, const struct pla
 	must(wrong == NULL, test, wrong);
 	must(moved->at == test->at && moved->bytes == test->bytes, test,
 	     "moves too much or little");
+	/* The text begins before the function. */
+	must(uvh_move_is_entered(place->function - 32, (size_t) (test->done - test->begin) + 32,
+				 (uintptr_t) place->function - 32, (uintptr_t) place->function,
+				 bytes, moved) == (test->entered != 0),
+	     test, "code apart is seen wrongly");
 	memset(place->function + moved->at, 0xcc, moved->bytes);
 	return refusal;
 }
@@ -186,6 +191,8 @@ static void check_near(const struct test_case *test, const struct place *place)
 
 	must(strcmp(name_of(refusal), test->refusal) == 0, test, name_of(refusal));
 	if (refusal != UVH_MOVE_DONE || strcmp(test->refusal, "DONE") != 0)
+		return;
+	if (test->entered)
 		return;
 	copy_case(place, test);
 	run(place->function, place, &expected);
@@ -314,6 +321,18 @@ static void check_padding(void)
 		    paddings[i].padding);
 }
 
+/* What cannot be the function of this text is not looked at. */
+static void check_text_bounds(void)
+{
+	static const uint8_t code[] = {0x0f, 0x88, 0, 0, 0, 0, 0xc3};
+	const struct uvh_moved moved = {.bytes = 6};
+
+	CHECK(!uvh_move_is_entered(code, sizeof code, 0x1000, 0x0fff, 1, &moved));
+	CHECK(!uvh_move_is_entered(code, sizeof code, 0x1000, 0x1008, 1, &moved));
+	CHECK(!uvh_move_is_entered(code, sizeof code, 0x1000, 0x1001, sizeof code, &moved));
+	CHECK(!uvh_move_is_entered(code, sizeof code, 0x1000, 0x1000, sizeof code, &moved));
+}
+
 static void check_texts(void)
 {
 	CHECK(uvh_move_refusal_text(UVH_MOVE_DONE)[0] == '\0');
@@ -339,7 +358,7 @@ int main(void)
 		for (const struct test_case *test = __start_move_cases; test < __stop_move_cases;
 		     test++) {
 			check_near(test, &place);
-			if (strcmp(test->refusal, "DONE") == 0) {
+			if (strcmp(test->refusal, "DONE") == 0 && !test->entered) {
 				moves++;
 				check_far(test, &place, &other);
 				check_edge(test);
@@ -351,6 +370,7 @@ int main(void)
 	CHECK(moves >= 3 * 70 && refusals >= 3 * 40);
 	check_jump();
 	check_padding();
+	check_text_bounds();
 	check_texts();
 	CHECK_DONE();
 }
