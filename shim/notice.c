@@ -78,13 +78,29 @@ static uintptr_t place_of_jump(uintptr_t function)
 }
 #endif
 
+/*
+ * Another thread may be about to return from the function, but in no other place of it: what it
+ * returns by is one instruction, and nothing behind that is ever run.
+ */
+static bool write_code(void *at, const void *bytes, size_t count)
+{
+	bool written;
+	int memory;
+
+	if (!uvh_is_single_threaded())
+		return uvh_text_replace(at, bytes, count);
+	memory = uvh_text_open();
+	written = uvh_text_write(memory, at, bytes, count);
+	uvh_text_close(memory);
+	return written;
+}
+
 static bool install(void)
 {
 	uintptr_t function = _r_debug.r_brk;
 	uint8_t jump[UVH_JUMP_BYTES];
 	struct uvh_code code;
 	bool written;
-	int memory;
 	uintptr_t at;
 
 	if (function == 0 || function % FUNCTION_ALIGNMENT != 0)
@@ -99,9 +115,7 @@ static bool install(void)
 	if (!uvh_code_seal(&code))
 		return false;
 	write_jump(jump, at, (uintptr_t) code.run);
-	memory = uvh_text_open();
-	written = uvh_text_write(memory, (void *) at, jump, sizeof(jump));
-	uvh_text_close(memory);
+	written = write_code((void *) at, jump, sizeof(jump));
 	if (!written)
 		uvh_code_drop(&code);
 	return written;
@@ -109,6 +123,6 @@ static bool install(void)
 
 void uvh_notice_install(void)
 {
-	if (!uvh_is_single_threaded() || !install())
+	if (!install())
 		uvh_count(UVH_COUNT_notices_failed);
 }

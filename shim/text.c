@@ -194,17 +194,30 @@ static bool write_by_replacing(void *at, const void *bytes, size_t count)
 	return done;
 }
 
+/* Tells the processor and valgrind, and sees whether it is so. */
+static bool is_written(void *at, const void *bytes, size_t count)
+{
+	__builtin___clear_cache((char *) at, (char *) at + count);
+	UVH_DISCARD_TRANSLATIONS(at, count);
+	return memcmp(at, bytes, count) == 0;
+}
+
+bool uvh_text_replace(void *at, const void *bytes, size_t count)
+{
+	int saved_errno = errno;
+	bool done = write_by_replacing(at, bytes, count);
+
+	errno = saved_errno;
+	return done && is_written(at, bytes, count);
+}
+
 bool uvh_text_write(int memory, void *at, const void *bytes, size_t count)
 {
 	int saved_errno = errno;
 	bool done = write_by_proc(memory, at, bytes, count) || write_by_replacing(at, bytes, count);
 
-	if (done) {
-		__builtin___clear_cache((char *) at, (char *) at + count);
-		UVH_DISCARD_TRANSLATIONS(at, count);
-	}
 	errno = saved_errno;
-	return done && memcmp(at, bytes, count) == 0;
+	return done && is_written(at, bytes, count);
 }
 
 bool uvh_is_single_threaded(void)

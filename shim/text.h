@@ -39,6 +39,12 @@ int uvh_text_open(void);
 bool uvh_text_write(int memory, void *at, const void *bytes, size_t count);
 void uvh_text_close(int memory);
 
+/*
+ * The same in one step for all threads: each of them runs either all of the old bytes or all of the
+ * new ones. What a thread that is in the midst of them does is the caller's to know.
+ */
+bool uvh_text_replace(void *at, const void *bytes, size_t count);
+
 /* Where other threads run, one may be in the very instructions that are to be changed. */
 bool uvh_is_single_threaded(void);
 

@@ -37,3 +37,8 @@ UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters UVHOOKS_PLUGINS=log:file=$BATS_
 	run -0 with_shim bash "$BATS_TEST_TMPDIR/look.sh"
 	[ "$output" = "$expected" ]
 }
+
+@test "where threads run already before the shim's constructor, it gets notice all the same" {
+	UVHOOKS_TEST_COUNTERS=$BATS_TEST_TMPDIR/counters uvhooks_events constructor
+	[ "$(counter notices_failed)" = 0 ]
+}
