@@ -20,31 +20,6 @@ client() {
 	check_events "$LOGS"/*.json
 }
 
-# prints LINE...: these are among what the client printed.
-prints() {
-	local line
-	for line; do
-		grep -qxF -- "$line" "$LOGS/bare.stdout" || {
-			echo "it did not print: $line"
-			cat "$LOGS/bare.stdout" "$LOGS/bare.stderr"
-			return 1
-		}
-	done
-}
-
-# saw EVENT TYPE...: there is at least one such event for each of the types, in any process.
-saw() {
-	local event=$1 type seen
-	shift
-	seen=$(jq -r --arg event "$event" 'select(.event == $event) | .type' "$LOGS"/*.json | sort -u)
-	for type; do
-		grep -qx "$type" <<<"$seen" || {
-			echo "no $event of a $type; there were: $seen"
-			return 1
-		}
-	done
-}
-
 @test "Neovim: timers, jobs, sockets, pipes, file watching, files, work, threads, names, signals" {
 	client nvim --headless -u NONE -i NONE -n +"luafile $CLIENTS/nvim_client.lua" +'qa!'
 	prints 'job: got a line, exit 7' 'tcp: echo hello' 'watch: event on watched, poll saw five bytes: true' \

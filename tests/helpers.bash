@@ -156,3 +156,28 @@ runs_the_same() {
 	done
 	return "$failed"
 }
+
+# prints LINE...: these are among what runs_the_same printed, bare.
+prints() {
+	local line
+	for line; do
+		grep -qxF -- "$line" "$LOGS/bare.stdout" || {
+			echo "it did not print: $line"
+			cat "$LOGS/bare.stdout" "$LOGS/bare.stderr"
+			return 1
+		}
+	done
+}
+
+# saw EVENT TYPE...: there is at least one such event for each of the types, in any process.
+saw() {
+	local event=$1 type seen
+	shift
+	seen=$(jq -r --arg event "$event" 'select(.event == $event) | .type' "$LOGS"/*.json | sort -u)
+	for type; do
+		grep -qx "$type" <<<"$seen" || {
+			echo "no $event of a $type; there were: $seen"
+			return 1
+		}
+	done
+}

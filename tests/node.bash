@@ -7,8 +7,6 @@
 #	node_setup                 in setup_file: NODES, the executables to test, the oldest first
 #	node_paths                 prints them, one a line
 #	node_same NODE ARG...      bare, under `uvhooks run` and under `uvhooks run -p log`: the same
-#	prints LINE...             these are among what it printed
-#	saw EVENT TYPE...          there is such an event of each of the types
 #
 # WRAP, an array, is a command that runs node and all that is before it. STDIN names what it reads.
 # NODE_SET is a VARIABLE=VALUE for it. EXPECTED_STATUS is 0 unless set. WAYS may be fewer. NORMALISE
@@ -83,27 +81,4 @@ node_same() {
 	}
 	[ $failed -ne 0 ] || check_events "$folder"/*.json || failed=1
 	return $failed
-}
-
-prints() {
-	local line
-	for line; do
-		grep -qxF -- "$line" "$LOGS/bare.stdout" || {
-			echo "it did not print: $line"
-			cat "$LOGS/bare.stdout" "$LOGS/bare.stderr"
-			return 1
-		}
-	done
-}
-
-saw() {
-	local event=$1 type seen
-	shift
-	seen=$(jq -r --arg event "$event" 'select(.event == $event) | .type' "$LOGS"/*.json | sort -u)
-	for type; do
-		grep -qx "$type" <<<"$seen" || {
-			echo "no $event of a $type; there were: $seen"
-			return 1
-		}
-	done
 }
