@@ -43,7 +43,7 @@ table() {
 
 @test "every script and file that the documents name is there" {
 	sed 's:build[a-z-]*/[^ ]*::g' "$TOP/README.md" "$TOP/CONTRIBUTING.md" |
-		grep -v wrap_FILE | grep -ohE '\b(scripts|shim|tests|include|tools)/[a-zA-Z0-9_./-]+[a-zA-Z]' |
+		grep -v wrap_FILE | grep -ohE '\b(scripts|shim|tests|include|tools)/[a-zA-Z0-9_./-]+[a-zA-Z0-9]' |
 		sort -u >"$BATS_TEST_TMPDIR/named"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/named")" -gt 10 ]
 	while read -r path; do
