@@ -24,6 +24,15 @@ enum {
 	RESUME = 32,
 };
 
+/* How far uvh_tls is from the thread pointer: the same in every thread. */
+static uintptr_t tls_offset(void)
+{
+	uintptr_t offset;
+
+	__asm__("movq uvh_tls@gottpoff(%%rip), %0" : "=r"(offset));
+	return offset;
+}
+
 void uvh_island_write(struct uvh_island *write, struct uvh_island *run, uintptr_t function)
 {
 	static const uint8_t code[] = {
@@ -36,8 +45,7 @@ void uvh_island_write(struct uvh_island *write, struct uvh_island *run, uintptr_
 	    0x41, 0x5b,                            /* 32: pop %r11 */
 	    0xff, 0x25, 0,    0,    0, 0,          /* 34: jmp *original(%rip) */
 	};
-	int32_t in_libuv = (int32_t) (offsetof(struct uvh_tls, in_libuv) + (uintptr_t) &uvh_tls -
-				      (uintptr_t) __builtin_thread_pointer());
+	int32_t in_libuv = (int32_t) (tls_offset() + offsetof(struct uvh_tls, in_libuv));
 	int32_t to_wrapper = BACK(wrapper, 17), to_patched = BACK(wrapper, 26);
 	int32_t to_entry = BACK(entry, 32), to_original = BACK(original, 40);
 
