@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "memcheck.h"
@@ -17,6 +18,20 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
+
+/*
+ * Not by the C library's functions: sanitizers and other preloaded libraries stand before those,
+ * and keep books in which the loader's own pages, or code, have no place.
+ */
+static void *map(void *at, size_t bytes, int protection, int flags, int fd)
+{
+	return (void *) syscall(SYS_mmap, at, bytes, protection, flags, fd, 0);
+}
+
+static void unmap(void *at, size_t bytes)
+{
+	syscall(SYS_munmap, at, bytes);
+}
 
 static size_t page_bytes(void)
 {
@@ -48,13 +63,13 @@ static bool within(uintptr_t at, size_t bytes, uintptr_t low, uintptr_t high, in
 static void *map_at(uintptr_t at, size_t bytes, int protection, int fd)
 {
 	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-	void *found = mmap((void *) at, bytes, protection, flags | MAP_FIXED_NOREPLACE, fd, 0);
+	void *found = map((void *) at, bytes, protection, flags | MAP_FIXED_NOREPLACE, fd);
 
 	if (found == MAP_FAILED)
 		return NULL;
 	/* A kernel before 4.17 takes the address for a hint. */
 	if (found != (void *) at) {
-		munmap(found, bytes);
+		unmap(found, bytes);
 		return NULL;
 	}
 	return found;
@@ -105,7 +120,7 @@ bool uvh_code_map(struct uvh_code *code, uintptr_t low, uintptr_t high, int64_t 
 	fd = open_memory(bytes);
 	if (fd >= 0) {
 		code->run = map_near(low, high, reach, bytes, PROT_READ | PROT_EXEC, fd);
-		code->write = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		code->write = map(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 		if (code->write == MAP_FAILED)
 			code->write = NULL;
 		close(fd);
@@ -125,9 +140,9 @@ bool uvh_code_map(struct uvh_code *code, uintptr_t low, uintptr_t high, int64_t 
 void uvh_code_drop(struct uvh_code *code)
 {
 	if (code->run != NULL)
-		munmap(code->run, code->bytes);
+		unmap(code->run, code->bytes);
 	if (code->doubled && code->write != NULL)
-		munmap(code->write, code->bytes);
+		unmap(code->write, code->bytes);
 	code->run = NULL;
 	code->write = NULL;
 }
@@ -137,8 +152,8 @@ bool uvh_code_seal(struct uvh_code *code)
 	int saved_errno = errno;
 
 	if (code->doubled)
-		munmap(code->write, code->bytes);
-	else if (mprotect(code->run, code->bytes, PROT_READ | PROT_EXEC) != 0)
+		unmap(code->write, code->bytes);
+	else if (syscall(SYS_mprotect, code->run, code->bytes, PROT_READ | PROT_EXEC) != 0)
 		uvh_code_drop(code);
 	code->write = NULL;
 	if (code->run != NULL)
@@ -188,8 +203,8 @@ static bool write_by_replacing(void *at, const void *bytes, size_t count)
 		return false;
 	if (pwrite(fd, (void *) low, length, 0) == (ssize_t) length &&
 	    pwrite(fd, bytes, count, (off_t) ((uintptr_t) at - low)) == (ssize_t) count)
-		done = mmap((void *) low, length, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED,
-			    fd, 0) != MAP_FAILED;
+		done = map((void *) low, length, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED,
+			   fd) != MAP_FAILED;
 	close(fd);
 	return done;
 }
