@@ -177,10 +177,15 @@ static void use_symbols(struct uvh_libuv *libuv, bool alone)
 
 static void tell_unpatched(const struct uvh_object *object, const char *why)
 {
+	const bool launched = uvh_options.launched == (long) getpid();
+
 	uvh_count(UVH_COUNT_patches_failed);
-	if (uvh_options.verbose || uvh_options.launched == (long) getpid())
-		uvh_message("libuv in %s cannot be patched: %s",
-			    object->path[0] == '\0' ? "the program" : object->path, why);
+	if (!uvh_options.verbose && !launched)
+		return;
+	uvh_message("libuv in %s cannot be patched: %s",
+		    object->path[0] == '\0' ? "the program" : object->path, why);
+	if (launched) /* that nothing was seen need not be said again at the end */
+		uvh_options.launched = 0;
 }
 
 /* False if it has to wait until it is relocated, or cannot be traced at all. */

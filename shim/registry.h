@@ -187,6 +187,12 @@ static inline void uvh_record_own(struct uvh_record *record, void *owner)
 	__atomic_store_n(&record->owner, owner, __ATOMIC_RELAXED);
 }
 
+/* Who looks for the records of a space reads this of all records. */
+static inline void uvh_record_set_space(struct uvh_record *record, uint16_t number)
+{
+	__atomic_store_n(&record->space, number, __ATOMIC_RELAXED);
+}
+
 /* No read-modify-write: only the thread that uses the loop changes it. */
 static inline void uvh_record_void_tag(struct uvh_record *record)
 {

@@ -260,7 +260,8 @@ static void end_leftovers(struct uvh_context *context, struct uvh_space *space)
 	for (uint32_t index = 1; space->live > 0 && index < uvh_record_limit; index++) {
 		struct uvh_record *record = uvh_record_at(index);
 
-		if (record->space == space->number && record->id != 0 &&
+		if (__atomic_load_n(&record->space, __ATOMIC_RELAXED) == space->number &&
+		    __atomic_load_n(&record->id, __ATOMIC_RELAXED) != 0 &&
 		    !(record->flags & (UVH_RECORD_POOLED | UVH_RECORD_ENDED)))
 			uvh_end(context, record, UVHOOKS_FLAG_LOOP_CLOSED);
 	}

@@ -75,7 +75,7 @@ static inline struct uvh_record *uvh_space_take(struct uvh_space *space,
 		uvh_space_moved(space, context);
 	record = uvh_records_take(&space->records);
 	if (record != NULL) {
-		record->space = space->number;
+		uvh_record_set_space(record, space->number);
 		space->live++;
 	}
 	return record;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -220,6 +221,9 @@ bool uvh_symbols_open(struct uvh_symbols *symbols, const struct uvh_object *obje
 
 	dl_iterate_phdr(read_loaded_notes, &search);
 	found = open_table(symbols, path, object, &id);
+	/* Without /proc: as it was named when it was started, if that still leads there. */
+	if (!found && object->path[0] == '\0' && getauxval(AT_EXECFN) != 0)
+		found = open_table(symbols, (const char *) getauxval(AT_EXECFN), object, &id);
 	if (!found && id.length > 1) {
 		debug_path(debug, sizeof(debug), &id);
 		found = open_table(symbols, debug, object, &id);

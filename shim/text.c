@@ -187,15 +187,21 @@ static bool write_by_proc(int memory, void *at, const void *bytes, size_t count)
 	       pwrite(memory, bytes, count, (off_t) (uintptr_t) at) == (ssize_t) count;
 }
 
-/*
- * Puts a changed copy of the pages in their place, in one step. With mprotect they would be no code
- * for a while, and where writable memory may not become code they would stay so.
- */
-static bool write_by_replacing(void *at, const void *bytes, size_t count)
+/* The pages that hold some bytes. */
+static uintptr_t first_page(const void *at)
 {
-	uintptr_t page = page_bytes();
-	uintptr_t low = (uintptr_t) at & ~(page - 1);
-	size_t length = (((uintptr_t) at + count + page - 1) & ~(page - 1)) - low;
+	return (uintptr_t) at & ~(page_bytes() - 1);
+}
+
+static size_t pages_of(const void *at, size_t count)
+{
+	return (((uintptr_t) at + count + page_bytes() - 1) & ~(page_bytes() - 1)) - first_page(at);
+}
+
+static bool replace_by_memfd(void *at, const void *bytes, size_t count)
+{
+	uintptr_t low = first_page(at);
+	size_t length = pages_of(at, count);
 	int fd = open_memory(length);
 	bool done = false;
 
@@ -207,6 +213,32 @@ static bool write_by_replacing(void *at, const void *bytes, size_t count)
 			   fd) != MAP_FAILED;
 	close(fd);
 	return done;
+}
+
+static bool replace_by_moving(void *at, const void *bytes, size_t count)
+{
+	uintptr_t low = first_page(at);
+	size_t length = pages_of(at, count);
+	char *copy = map(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	if (copy == MAP_FAILED)
+		return false;
+	memcpy(copy, (void *) low, length);
+	memcpy(copy + ((uintptr_t) at - low), bytes, count);
+	if (syscall(SYS_mprotect, copy, length, PROT_READ | PROT_EXEC) == 0 &&
+	    syscall(SYS_mremap, copy, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, low) != -1)
+		return true;
+	unmap(copy, length);
+	return false;
+}
+
+/*
+ * Puts a changed copy of the pages in their place, in one step. With mprotect they would be no code
+ * for a while, and where writable memory may not become code they would stay so.
+ */
+static bool write_by_replacing(void *at, const void *bytes, size_t count)
+{
+	return replace_by_memfd(at, bytes, count) || replace_by_moving(at, bytes, count);
 }
 
 /* Tells the processor and valgrind, and sees whether it is so. */

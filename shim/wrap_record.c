@@ -38,7 +38,7 @@ static inline struct uvh_record *take_plainly(struct uvh_context *context, uintp
 		return NULL;
 	record = uvh_record_at(space->records.free);
 	space->records.free = record->next;
-	record->space = space->number;
+	uvh_record_set_space(record, space->number);
 	space->live++;
 	return record;
 }

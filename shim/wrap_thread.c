@@ -73,7 +73,7 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	record->arm = 0;
 	record->callback[UVH_MAIN] = (void *) entry;
 	record->callback[UVH_EXTRA] = arg;
-	record->space = home->number;
+	uvh_record_set_space(record, home->number);
 	record->type = UVHOOKS_UVTHREAD;
 	record->fs_type = UVHOOKS_FS_NONE;
 	__atomic_store_n(&record->id, uvh_space_next_id(home), __ATOMIC_RELEASE);
