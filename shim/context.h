@@ -205,6 +205,7 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 #define UVH_SCOPE_LEFT_BY(name, leave)                                                             \
 	struct uvh_scope name __attribute__((cleanup(leave)));                                     \
 	name.context = NULL;                                                                       \
+	name.in_libuv = uvh_tls.in_libuv;                                                          \
 	name.returned = false
 #define UVH_SCOPE(name)      UVH_SCOPE_LEFT_BY(name, uvh_leave)
 #define UVH_LAST_SCOPE(name) UVH_SCOPE_LEFT_BY(name, uvh_leave_last)
@@ -238,7 +239,6 @@ static inline struct uvh_frame *uvh_place(struct uvh_scope *scope, struct uvh_co
 	if (UVH_UNLIKELY(context->top + 1 == context->limit) && uvh_stack_grow(context) != 0)
 		return NULL;
 	scope->context = context;
-	scope->in_libuv = uvh_tls.in_libuv;
 	return context->top + 1;
 }
 
@@ -301,7 +301,6 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 	if (UVH_UNLIKELY(frame == context->limit))
 		return false;
 	scope->context = context;
-	scope->in_libuv = uvh_tls.in_libuv;
 	uvh_tls.in_libuv = 0;
 	frame->id = record->id;
 	frame->here = UVH_HERE();

@@ -8,7 +8,8 @@
 #define RESUME     16
 #define TEXT_LOW   24
 #define TEXT_BYTES 32
-#define LIBUV      40
+#define COLD_LOW   40
+#define LIBUV      56
 
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
@@ -25,6 +26,10 @@
 	ldrb	w10, [x9, #TLS_IN_LIBUV]
 	cbz	w10, \program
 	ldp	x10, x11, [x17, #TEXT_LOW]
+	sub	x10, x30, x10
+	cmp	x10, x11
+	b.lo	1f
+	ldp	x10, x11, [x17, #COLD_LOW]
 	sub	x10, x30, x10
 	cmp	x10, x11
 	b.lo	1f
@@ -49,8 +54,9 @@
 	.type	uvh_entry, %function
 uvh_entry:
 	.cfi_startproc
-	ask_who_calls 2f
-2:	ldrb	w10, [x17, #LIBUV]
+	ask_who_calls uvh_program
+uvh_program:
+	ldrb	w10, [x17, #LIBUV]
 	cbz	w10, 3f
 	strb	w10, [x9, #TLS_LIBUV]
 3:	add	sp, sp, #32
@@ -73,6 +79,24 @@ uvh_entry_send:
 	b	uvh_async_send_patched
 	.cfi_endproc
 	.size	uvh_entry_send, . - uvh_entry_send
+
+	.p2align 4
+	.hidden	uvh_entry_close
+	.globl	uvh_entry_close
+	.type	uvh_entry_close, %function
+uvh_entry_close:
+	.cfi_startproc
+	hint	#34 /* bti c */
+	stp	x9, x10, [sp, #-32]!
+	.cfi_adjust_cfa_offset 32
+	str	x11, [sp, #16]
+	mrs	x9, tpidr_el0
+	adrp	x10, :gottprel:uvh_tls
+	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
+	add	x9, x9, x10
+	b	uvh_program
+	.cfi_endproc
+	.size	uvh_entry_close, . - uvh_entry_close
 
 	.hidden	__ehdr_start
 	.hidden	etext

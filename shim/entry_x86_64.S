@@ -15,7 +15,9 @@
 #define RESUME     16
 #define TEXT_LOW   24
 #define TEXT_BYTES 32
-#define LIBUV      40
+#define COLD_LOW   40
+#define COLD_BYTES 48
+#define LIBUV      56
 
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
@@ -36,6 +38,10 @@
 	cmpq	TEXT_BYTES(%r11), %r10
 	jb	1f
 	movq	24(%rsp), %r10
+	subq	COLD_LOW(%r11), %r10
+	cmpq	COLD_BYTES(%r11), %r10
+	jb	1f
+	movq	24(%rsp), %r10
 	leaq	__ehdr_start(%rip), %rax
 	cmpq	%rax, %r10
 	jb	\program
@@ -54,8 +60,9 @@
 	.type	uvh_entry, @function
 uvh_entry:
 	.cfi_startproc
-	ask_who_calls 2f
-2:	movzbl	LIBUV(%r11), %r10d
+	ask_who_calls uvh_program
+uvh_program:
+	movzbl	LIBUV(%r11), %r10d
 	testl	%r10d, %r10d
 	je	3f
 /* Only for further libuvs: the wrapper reads this byte together with its neighbour, at a cost. */
@@ -81,6 +88,26 @@ uvh_entry_send:
 	jmp	uvh_async_send_patched
 	.cfi_endproc
 	.size	uvh_entry_send, . - uvh_entry_send
+
+/*
+ * A callback that the program wrote into a handle, past us, may end with a jump to uv_close: that
+ * looks like a call of libuv's.
+ */
+	.p2align 4
+	.hidden	uvh_entry_close
+	.globl	uvh_entry_close
+	.type	uvh_entry_close, @function
+uvh_entry_close:
+	.cfi_startproc
+	endbr64
+	.cfi_adjust_cfa_offset 8
+	pushq	%rax
+	.cfi_adjust_cfa_offset 8
+	pushq	%r10
+	.cfi_adjust_cfa_offset 8
+	jmp	uvh_program
+	.cfi_endproc
+	.size	uvh_entry_close, . - uvh_entry_close
 
 	.hidden	__ehdr_start
 	.hidden	etext

@@ -97,6 +97,13 @@ void uvh_libuv_fill(struct uvh_libuv *libuv)
 		fill_entry(libuv, i, uvh_object_function(&libuv->object, functions[i].name));
 }
 
+static const void *entry_of(const void *wrapper)
+{
+	if (wrapper == (void *) uv_async_send)
+		return uvh_entry_send;
+	return wrapper == (void *) uv_close ? uvh_entry_close : uvh_entry;
+}
+
 const char *uvh_libuv_patch(struct uvh_libuv *libuv, enum uvh_scan when)
 {
 	static struct uvh_patch_function wanted[FUNCTION_COUNT];
@@ -117,8 +124,7 @@ const char *uvh_libuv_patch(struct uvh_libuv *libuv, enum uvh_scan when)
 		wanted[i] = (struct uvh_patch_function){
 		    .name = functions[i].name,
 		    .wrapper = functions[i].wrapper,
-		    .entry =
-			functions[i].wrapper == (void *) uv_async_send ? uvh_entry_send : uvh_entry,
+		    .entry = entry_of(functions[i].wrapper),
 		};
 	if (!uvh_patch_find(&job))
 		return "its functions were not found";

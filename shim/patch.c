@@ -118,48 +118,118 @@ static bool is_among(const struct order *order, uintptr_t address)
 	return i < order->count && order->functions[i]->address == address;
 }
 
-/* Farther from the next than any two functions of libuv: uv_library_shutdown may be elsewhere. */
-#define APART ((uintptr_t) 64 << 10)
+struct range {
+	uintptr_t low, high;
+};
+
+static void widen(struct range *range, uintptr_t low, uintptr_t high)
+{
+	if (low < range->low)
+		range->low = low;
+	if (high > range->high)
+		range->high = high;
+}
+
+#define NO_RANGE ((struct range){UINTPTR_MAX, 0})
+
+/* Of one source file: its functions that nobody else can call. */
+struct file {
+	struct range before; /* those that stand before libuv's first */
+	struct range apart;  /* those that stand nowhere near */
+	bool within;         /* there are some among libuv's */
+};
+
+static void end_file(struct file *file, struct file *first, struct range *cold)
+{
+	if (file->within)
+		widen(cold, file->apart.low, file->apart.high);
+	if (file->before.high > first->before.high)
+		*first = *file;
+	*file = (struct file){NO_RANGE, NO_RANGE, false};
+}
 
 /*
- * libuv's files were linked one after another, and what only they can call stands among them, is
- * local. So its code reaches from the end of the last function before that everybody can call to
- * the next one behind.
+ * What only one file can call stands beside what everybody can. Of the files that have functions
+ * between `text->low` and libuv's first, `known`, the last is libuv's: others are the program's.
+ * And the parts of libuv's files that were split off stand apart.
+ */
+static void look_through_files(const struct uvh_patch *patch, struct uvh_symbols *symbols,
+			       uintptr_t known, struct range *text, struct range *cold)
+{
+	struct file file = {NO_RANGE, NO_RANGE, false}, first = file;
+	bool named = false; /* the linker puts what was hidden, of all files, under no name */
+	const ElfW(Sym) * symbol;
+
+	uvh_symbols_rewind(symbols);
+	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
+		uintptr_t low = patch->object->base + symbol->st_value;
+		uintptr_t high = low + symbol->st_size;
+
+		if (ELF64_ST_TYPE(symbol->st_info) == STT_FILE) {
+			end_file(&file, &first, cold);
+			named = symbol->st_name != 0;
+		}
+		if (!uvh_symbol_is_function(symbol))
+			continue;
+		/* All local symbols come first. */
+		if (ELF64_ST_BIND(symbol->st_info) != STB_LOCAL)
+			break;
+		if (low < text->low || low >= text->high)
+			widen(&file.apart, low, high);
+		else if (low < known)
+			widen(&file.before, low, high);
+		else
+			file.within = named;
+	}
+	end_file(&file, &first, cold);
+	text->low = known;
+	if (first.before.high != 0) {
+		text->low = first.before.low;
+		widen(cold, first.apart.low, first.apart.high);
+	}
+}
+
+/*
+ * libuv's files were linked one after another. So its code reaches from the end of the last
+ * function before it that everybody can call, and that has no name of libuv's, to the next such one
+ * behind.
  */
 static void look_through(struct uvh_patch *patch, const struct order *order, uintptr_t uv_run,
 			 struct uvh_symbols *symbols)
 {
-	size_t first = first_from(order, uv_run), last = first;
-	uintptr_t low, high, before = patch->object->low, behind = patch->object->high;
+	uintptr_t before = patch->object->low, behind = patch->object->high;
+	uintptr_t first = uv_run;
+	struct range text, cold = NO_RANGE;
 	const ElfW(Sym) * symbol;
 
-	while (first > 0 &&
-	       order->functions[first]->address - order->functions[first - 1]->address < APART)
-		first--;
-	while (last + 1 < order->count &&
-	       order->functions[last + 1]->address - order->functions[last]->address < APART)
-		last++;
-	low = order->functions[first]->address;
-	high = order->functions[last]->address;
 	uvh_symbols_rewind(symbols);
 	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
 		uintptr_t address = patch->object->base + symbol->st_value;
+		uintptr_t end = address + symbol->st_size;
 
 		if (!uvh_symbol_is_function(symbol))
 			continue;
-		if (address >= order->functions[0]->address &&
-		    address <= order->functions[order->count - 1]->address &&
-		    is_among(order, address))
+		if (is_among(order, address))
 			refuse_shared(order, address, uvh_symbols_name(symbols, symbol));
-		if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
+		if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL || end <= before ||
+		    address >= behind || is_libuv_name(uvh_symbols_name(symbols, symbol)))
 			continue;
-		if (address < low && address + symbol->st_size > before)
-			before = address + symbol->st_size;
-		if (address > high && address < behind)
+		if (address < uv_run)
+			before = end;
+		else
 			behind = address;
 	}
-	patch->text_low = before;
-	patch->text_bytes = behind - before;
+	for (size_t i = first_from(order, before); i < order->count; i++)
+		if (order->functions[i]->address < first)
+			first = order->functions[i]->address;
+	text = (struct range){before, behind};
+	look_through_files(patch, symbols, first, &text, &cold);
+	patch->text_low = text.low;
+	patch->text_bytes = text.high - text.low;
+	if (cold.low < cold.high) {
+		patch->cold_low = cold.low;
+		patch->cold_bytes = cold.high - cold.low;
+	}
 }
 
 /* Without a full table: what is exported may be folded too. */
@@ -267,6 +337,8 @@ static bool prepare(struct uvh_patch *patch, struct uvh_patch_function *function
 	    .original = run->moved,
 	    .text_low = patch->text_low,
 	    .text_bytes = patch->text_bytes,
+	    .cold_low = patch->cold_low,
+	    .cold_bytes = patch->cold_bytes,
 	    .libuv = patch->libuv,
 	    .entry = function->entry,
 	};

@@ -31,6 +31,7 @@ struct uvh_patch {
 
 	/* what was found, and done */
 	uintptr_t text_low, text_bytes; /* where libuv's own code is */
+	uintptr_t cold_low, cold_bytes; /* and what compilers split off, as seldom executed */
 	size_t found, done, refused;
 };
 
