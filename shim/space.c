@@ -257,7 +257,9 @@ void uvh_default_loop_seen(uv_loop_t *loop)
 /* uv_loop_close lets nothing live in a loop but what a failing uv_spawn left behind. */
 static void end_leftovers(struct uvh_context *context, struct uvh_space *space)
 {
-	for (uint32_t index = 1; space->live > 0 && index < uvh_record_limit; index++) {
+	uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
+
+	for (uint32_t index = 1; space->live > 0 && index < limit; index++) {
 		struct uvh_record *record = uvh_record_at(index);
 
 		if (__atomic_load_n(&record->space, __ATOMIC_RELAXED) == space->number &&
