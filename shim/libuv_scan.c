@@ -203,7 +203,10 @@ static bool adopt(const struct uvh_object *object, enum uvh_scan when)
 	};
 	const char *why;
 
-	*libuv = (struct uvh_libuv){.real = uvh_libuvs[0].real, .object = *object};
+	/* What an entry held that was given up; its table is filled below. */
+	libuv->patched = libuv->refused = 0;
+	libuv->settled = false;
+	libuv->object = *object;
 	libuv->object.path = uvh_keep_text(object->path, strlen(object->path));
 	if (libuv->object.path == NULL)
 		libuv->object.path = "";

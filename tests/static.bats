@@ -98,3 +98,17 @@ finds() {
 		>"$OTHER/include/uvhooks/leaning.h"
 	finds 'leaning.h, gcc -std=c99' headers
 }
+
+@test "clang too compiles the shim without a warning, and its frames are small" {
+	local frames
+	for file in "$BATS_TEST_DIRNAME"/../shim/*.c; do
+		frames=(-Wframe-larger-than=640)
+		# The engine moves code once, before main or in dlopen.
+		[[ $file != */patch_move* ]] || frames=()
+		[[ $file != *_aarch64.c ]] || continue
+		clang -std=gnu11 -O3 -fPIC -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
+			"${frames[@]}" -D_GNU_SOURCE -DUVHOOKS_SHIM -ftls-model=initial-exec -fexceptions \
+			-fvisibility=hidden -fno-strict-aliasing -I"$BATS_TEST_DIRNAME/../include" -c "$file" \
+			-o "$BATS_TEST_TMPDIR/object"
+	done
+}
