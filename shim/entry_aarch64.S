@@ -14,7 +14,8 @@
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
 
-	.macro	ask_who_calls program
+/* Keeps what is needed here, and leaves uvh_tls in x9. */
+	.macro	keep_registers
 	hint	#34 /* bti c */
 	stp	x9, x10, [sp, #-32]!
 	.cfi_adjust_cfa_offset 32
@@ -23,6 +24,10 @@
 	adrp	x10, :gottprel:uvh_tls
 	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
 	add	x9, x9, x10
+	.endm
+
+	.macro	ask_who_calls program
+	keep_registers
 	ldrb	w10, [x9, #TLS_IN_LIBUV]
 	cbz	w10, \program
 	ldp	x10, x11, [x17, #TEXT_LOW]
@@ -86,14 +91,7 @@ uvh_entry_send:
 	.type	uvh_entry_close, %function
 uvh_entry_close:
 	.cfi_startproc
-	hint	#34 /* bti c */
-	stp	x9, x10, [sp, #-32]!
-	.cfi_adjust_cfa_offset 32
-	str	x11, [sp, #16]
-	mrs	x9, tpidr_el0
-	adrp	x10, :gottprel:uvh_tls
-	ldr	x10, [x10, :gottprel_lo12:uvh_tls]
-	add	x9, x9, x10
+	keep_registers
 	b	uvh_program
 	.cfi_endproc
 	.size	uvh_entry_close, . - uvh_entry_close

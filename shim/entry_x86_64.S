@@ -22,14 +22,19 @@
 #define TLS_IN_LIBUV 16
 #define TLS_LIBUV    19
 
-/* Goes on at `program` if the call is the program's; else to the original. */
-	.macro	ask_who_calls program
+/* Keeps what is needed here; the island has kept r11 already. */
+	.macro	keep_registers
 	endbr64
 	.cfi_adjust_cfa_offset 8
 	pushq	%rax
 	.cfi_adjust_cfa_offset 8
 	pushq	%r10
 	.cfi_adjust_cfa_offset 8
+	.endm
+
+/* Goes on at `program` if the call is the program's; else to the original. */
+	.macro	ask_who_calls program
+	keep_registers
 	movq	uvh_tls@gottpoff(%rip), %rax
 	cmpb	$0, %fs:TLS_IN_LIBUV(%rax)
 	je	\program
@@ -99,12 +104,7 @@ uvh_entry_send:
 	.type	uvh_entry_close, @function
 uvh_entry_close:
 	.cfi_startproc
-	endbr64
-	.cfi_adjust_cfa_offset 8
-	pushq	%rax
-	.cfi_adjust_cfa_offset 8
-	pushq	%r10
-	.cfi_adjust_cfa_offset 8
+	keep_registers
 	jmp	uvh_program
 	.cfi_endproc
 	.size	uvh_entry_close, . - uvh_entry_close

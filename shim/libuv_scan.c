@@ -192,13 +192,12 @@ static void tell_unpatched(const struct uvh_object *object, const char *why)
 static bool adopt(const struct uvh_object *object, enum uvh_scan when)
 {
 	struct uvh_libuv *libuv = &uvh_libuvs[uvh_libuv_count];
-	const bool first = uvh_libuv_count == 0;
 	const struct uvh_way_facts facts = {
 	    .program = object->path[0] == '\0',
 	    .late = when == UVH_SCAN_LATE,
 	    .exported = uvh_object_symbol(object, "uv_run") != NULL,
 	    .alone = uvh_object_exports_only(object, "uv_"),
-	    .first = first,
+	    .first = uvh_libuv_count == 0,
 	    .yields = have_global && uvh_object_asks_for(object, uvh_is_intercepted),
 	};
 	const char *why;
@@ -225,7 +224,7 @@ static bool adopt(const struct uvh_object *object, enum uvh_scan when)
 			tell_unpatched(object, why);
 		if (facts.program || !facts.exported || when == UVH_SCAN_LATE)
 			return false;
-		if (first) {
+		if (facts.first) {
 			use_symbols(libuv, facts.alone);
 		} else {
 			libuv->rule = UVH_RULE_UNTRACED;
