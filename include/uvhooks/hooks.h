@@ -5,7 +5,8 @@
  * A hook is a set of callbacks. While it is enabled, each of them is called for every event of its
  * kind, in every thread, unless the hook was made for one loop. The functions are in libuvhooks.so;
  * a plugin finds them because the shim is in the process, a program only if it is. They are
- * declared weak, so that a program links without the shim: ask uvhooks_present() first.
+ * declared weak, so that a program links nothing, and may be called without the shim: then there
+ *are no hooks, and every async id is 0.
  *
  *	static void on_init(const struct uvhooks_event *event, void *data)
  *	{
@@ -32,6 +33,7 @@
 #ifndef UVHOOKS_HOOKS_H
 #define UVHOOKS_HOOKS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <uvhooks/types.h>
 
@@ -40,12 +42,6 @@ extern "C" {
 #endif
 
 #define UVHOOKS_VERSION "0.1.0"
-
-#ifdef UVHOOKS_SHIM /* libuvhooks.so itself: it defines them */
-#define UVHOOKS_API __attribute__((visibility("default")))
-#else
-#define UVHOOKS_API __attribute__((weak, visibility("default")))
-#endif
 
 /*
  * One event. `size` says how many bytes of the struct the shim fills; fields are only appended.
@@ -67,6 +63,7 @@ struct uvhooks_event {
 	void *pointer;                       /* the uv_handle_t or uv_req_t; NULL for a thread */
 	void *loop;                          /* its uv_loop_t; NULL for a thread */
 	void *callback;                      /* the program's function that is armed or called */
+	const void *stores;                  /* what uvhooks_local_storage_store_of_event reads */
 					     /* end of ABI 1 */
 };
 
@@ -105,14 +102,14 @@ struct uvhooks_callbacks {
 struct uvhooks_hook;
 
 /*
- * Is the shim in this process? Everything below may be called only if it is.
+ * Is the shim in this process?
  *
  * Thread: any. Since: 0.1.
  */
 static inline bool uvhooks_present(void);
 
 /*
- * The version of the shim that is loaded, "0.1.0"; a static string.
+ * The version of the shim that is loaded, "0.1.0"; a static string. NULL without the shim.
  *
  * Thread: any, and in signal handlers. Since: 0.1.
  */
@@ -120,7 +117,8 @@ UVHOOKS_API const char *uvhooks_version(void);
 
 /*
  * Makes a hook, disabled. `callbacks` is copied; `data` is handed to each callback. A hook is never
- * freed. NULL if `callbacks` is NULL, its size is none that this shim knows, or memory is short.
+ * freed. NULL if `callbacks` is NULL, its size is none that this shim knows, memory is short, or
+ * there is no shim.
  *
  * Node: async_hooks.createHook(). Thread: any. Since: 0.1.
  */
@@ -130,7 +128,7 @@ UVHOOKS_API struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callba
 /*
  * Hooks run in the order in which they were enabled, for every event. Enabling an enabled hook
  * does nothing; disabling and enabling it again moves it to the end. 0, or a negative errno:
- * -EINVAL (hook is NULL), -ENOMEM (it stays as it was).
+ * -EINVAL (hook is NULL), -ENOMEM (it stays as it was), -ENOSYS (there is no shim).
  *
  * Node: hook.enable(), hook.disable(). Thread: any; other threads see the change with their next
  * event. Since: 0.1.
@@ -203,6 +201,8 @@ UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void 
  *   patches_failed        libuvs that had to be patched and could not be
  *   patches_refused       functions of a patched libuv that were left alone
  *   notices_failed        the loader does not tell of new libraries; looked for now and then
+ *   types_exhausted       more than 64,000 names of types: the resource is called EMBEDDER
+ *   stores_exhausted      no memory for a store of a local storage: it was not entered or captured
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
 	XX(untracked_callbacks)                                                                    \
@@ -222,7 +222,9 @@ UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void 
 	XX(unknown_senders)                                                                        \
 	XX(patches_failed)                                                                         \
 	XX(patches_refused)                                                                        \
-	XX(notices_failed)
+	XX(notices_failed)                                                                         \
+	XX(types_exhausted)                                                                        \
+	XX(stores_exhausted)
 
 struct uvhooks_counters {
 	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */
@@ -232,7 +234,8 @@ struct uvhooks_counters {
 };
 
 /*
- * Copies the counters of this process. 0, or -EINVAL for a size that is none.
+ * Copies the counters of this process. 0, -EINVAL for a size that is none, or
+ * -ENOSYS if there is no shim.
  *
  * Thread: any, and in signal handlers. Since: 0.1.
  */
@@ -246,6 +249,44 @@ static inline bool uvhooks_present(void)
 	return uvhooks_version != NULL;
 #endif
 }
+
+/*
+ * Without the shim. A macro of the function's own name, so that a call in a program reads as any
+ * other, and the symbol keeps its name for who finds it with dlsym.
+ */
+#ifndef UVHOOKS_SHIM
+
+static inline int uvhooks_bare_resource(struct uvhooks_resource *resource)
+{
+	const struct uvhooks_resource top_level = {
+	    sizeof(top_level), UVHOOKS_NONE, UVHOOKS_FS_NONE, 0, 0, 0, NULL, NULL, NULL};
+
+	if (resource == NULL || resource->size < sizeof(top_level))
+		return -EINVAL;
+	*resource = top_level;
+	return 0;
+}
+
+#define uvhooks_version() (uvhooks_version != NULL ? (uvhooks_version) () : NULL)
+#define uvhooks_create_hook(...)                                                                   \
+	(uvhooks_create_hook != NULL ? (uvhooks_create_hook) (__VA_ARGS__) : NULL)
+#define uvhooks_hook_enable(...)                                                                   \
+	(uvhooks_hook_enable != NULL ? (uvhooks_hook_enable) (__VA_ARGS__) : -ENOSYS)
+#define uvhooks_hook_disable(...)                                                                  \
+	(uvhooks_hook_disable != NULL ? (uvhooks_hook_disable) (__VA_ARGS__) : -ENOSYS)
+#define uvhooks_execution_async_id()                                                               \
+	(uvhooks_execution_async_id != NULL ? (uvhooks_execution_async_id) () : 0)
+#define uvhooks_trigger_async_id()                                                                 \
+	(uvhooks_trigger_async_id != NULL ? (uvhooks_trigger_async_id) () : 0)
+#define uvhooks_execution_async_resource(...)                                                      \
+	(uvhooks_execution_async_resource != NULL                                                  \
+	     ? (uvhooks_execution_async_resource) (__VA_ARGS__)                                    \
+	     : uvhooks_bare_resource(__VA_ARGS__))
+#define uvhooks_for_each_resource(...)                                                             \
+	(uvhooks_for_each_resource != NULL ? (uvhooks_for_each_resource) (__VA_ARGS__) : 0)
+#define uvhooks_get_counters(...)                                                                  \
+	(uvhooks_get_counters != NULL ? (uvhooks_get_counters) (__VA_ARGS__) : -ENOSYS)
+#endif
 
 #ifdef __cplusplus
 }

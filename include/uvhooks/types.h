@@ -18,6 +18,18 @@
 extern "C" {
 #endif
 
+#ifdef UVHOOKS_SHIM /* libuvhooks.so itself: it defines them */
+#define UVHOOKS_API __attribute__((visibility("default")))
+#elif defined(__has_attribute)
+#if __has_attribute(noplt) /* so that the linker leaves weak symbols open, where there is no PIE   \
+			    */
+#define UVHOOKS_API __attribute__((weak, noplt, visibility("default")))
+#endif
+#endif
+#ifndef UVHOOKS_API
+#define UVHOOKS_API __attribute__((weak, visibility("default")))
+#endif
+
 /*
  * Async ids. The top 16 bits name the id space, the low 48 a sequence within it. A loop is an id
  * space; the main thread's top level and the first loop used there share space 0. In every space
@@ -36,6 +48,16 @@ static inline unsigned int uvhooks_id_space(uvhooks_async_id id)
 static inline uint64_t uvhooks_id_sequence(uvhooks_async_id id)
 {
 	return id & ((UINT64_C(1) << UVHOOKS_ID_SEQUENCE_BITS) - 1);
+}
+
+/* No async id: where a trigger is asked for, whatever it is by default. (-1 in Node.) */
+#define UVHOOKS_ID_UNSET ((uvhooks_async_id) -1)
+
+/* May it be given as a trigger? 0 and UVHOOKS_ID_UNSET stand for the default; no sequence gets so
+   far that its top bit is set, as that of a negative number is. */
+static inline int uvhooks_id_is_valid_trigger(uvhooks_async_id id)
+{
+	return id == UVHOOKS_ID_UNSET || (id >> (UVHOOKS_ID_SEQUENCE_BITS - 1) & 1) == 0;
 }
 
 /* The longest text of an id, "65535:281474976710655", with its NUL. */
@@ -84,7 +106,63 @@ static inline char *uvhooks_id_text(uvhooks_async_id id, char text[UVHOOKS_ID_TE
 	XX(GETNAMEINFOREQWRAP, "uv_getnameinfo_t", REQUEST)                                        \
 	XX(RANDOMREQ, "uv_random_t", REQUEST)                                                      \
 	XX(WORKREQ, "uv_work_t", REQUEST)                                                          \
-	XX(UVTHREAD, "uv_thread_t", THREAD)
+	XX(UVTHREAD, "uv_thread_t", THREAD)                                                        \
+	XX(EMBEDDER, "none", EMBEDDER)                                                             \
+	XX(PROMISE, "none", EMBEDDER)                                                              \
+	XX(Timeout, "none", EMBEDDER)                                                              \
+	XX(Immediate, "none", EMBEDDER)                                                            \
+	XX(TickObject, "none", EMBEDDER)                                                           \
+	XX(Microtask, "none", EMBEDDER)                                                            \
+	XX(HTTPINCOMINGMESSAGE, "none", EMBEDDER)                                                  \
+	XX(HTTPCLIENTREQUEST, "none", EMBEDDER)                                                    \
+	XX(TLSWRAP, "none", EMBEDDER)                                                              \
+	XX(ZLIB, "none", EMBEDDER)                                                                 \
+	XX(FSREQPROMISE, "none", EMBEDDER)                                                         \
+	XX(FILEHANDLE, "none", EMBEDDER)                                                           \
+	XX(FILEHANDLECLOSEREQ, "none", EMBEDDER)                                                   \
+	XX(DIRHANDLE, "none", EMBEDDER)                                                            \
+	XX(BLOBREADER, "none", EMBEDDER)                                                           \
+	XX(HEAPSNAPSHOT, "none", EMBEDDER)                                                         \
+	XX(HTTP2SESSION, "none", EMBEDDER)                                                         \
+	XX(HTTP2STREAM, "none", EMBEDDER)                                                          \
+	XX(HTTP2PING, "none", EMBEDDER)                                                            \
+	XX(HTTP2SETTINGS, "none", EMBEDDER)                                                        \
+	XX(JSSTREAM, "none", EMBEDDER)                                                             \
+	XX(JSUDPWRAP, "none", EMBEDDER)                                                            \
+	XX(STREAMPIPE, "none", EMBEDDER)                                                           \
+	XX(MESSAGEPORT, "none", EMBEDDER)                                                          \
+	XX(WORKER, "none", EMBEDDER)                                                               \
+	XX(WORKERHEAPSNAPSHOT, "none", EMBEDDER)                                                   \
+	XX(WORKERCPUPROFILE, "none", EMBEDDER)                                                     \
+	XX(WORKERCPUUSAGE, "none", EMBEDDER)                                                       \
+	XX(WORKERHEAPPROFILE, "none", EMBEDDER)                                                    \
+	XX(WORKERHEAPSTATISTICS, "none", EMBEDDER)                                                 \
+	XX(DNSCHANNEL, "none", EMBEDDER)                                                           \
+	XX(QUERYWRAP, "none", EMBEDDER)                                                            \
+	XX(ELDHISTOGRAM, "none", EMBEDDER)                                                         \
+	XX(SIGINTWATCHDOG, "none", EMBEDDER)                                                       \
+	XX(INSPECTORJSBINDING, "none", EMBEDDER)                                                   \
+	XX(LOCKS, "none", EMBEDDER)                                                                \
+	XX(QUIC_ENDPOINT, "none", EMBEDDER)                                                        \
+	XX(QUIC_LOGSTREAM, "none", EMBEDDER)                                                       \
+	XX(QUIC_PACKET, "none", EMBEDDER)                                                          \
+	XX(QUIC_SESSION, "none", EMBEDDER)                                                         \
+	XX(QUIC_STREAM, "none", EMBEDDER)                                                          \
+	XX(QUIC_UDP, "none", EMBEDDER)                                                             \
+	XX(ARGON2REQUEST, "none", EMBEDDER)                                                        \
+	XX(CHECKPRIMEREQUEST, "none", EMBEDDER)                                                    \
+	XX(CIPHERREQUEST, "none", EMBEDDER)                                                        \
+	XX(DERIVEBITSREQUEST, "none", EMBEDDER)                                                    \
+	XX(HASHREQUEST, "none", EMBEDDER)                                                          \
+	XX(KEYEXPORTREQUEST, "none", EMBEDDER)                                                     \
+	XX(KEYGENREQUEST, "none", EMBEDDER)                                                        \
+	XX(KEYPAIRGENREQUEST, "none", EMBEDDER)                                                    \
+	XX(PBKDF2REQUEST, "none", EMBEDDER)                                                        \
+	XX(RANDOMBYTESREQUEST, "none", EMBEDDER)                                                   \
+	XX(RANDOMPRIMEREQUEST, "none", EMBEDDER)                                                   \
+	XX(SCRYPTREQUEST, "none", EMBEDDER)                                                        \
+	XX(SIGNREQUEST, "none", EMBEDDER)                                                          \
+	XX(VERIFYREQUEST, "none", EMBEDDER)
 
 enum uvhooks_type {
 #define XX(name, uv_name, kind) UVHOOKS_##name,
@@ -93,16 +171,30 @@ enum uvhooks_type {
 	    UVHOOKS_TYPE_MAX
 };
 
+/*
+ * Types that a program names itself (see async_resource.h) get numbers from here on, in the order
+ * in which they come: they mean nothing outside of the process. So does a name above that is not an
+ * embedder's: who sees UVHOOKS_TCPWRAP may rely on an uv_tcp_t.
+ */
+#define UVHOOKS_TYPE_NAMED 1024
+
+/* The name behind such a number; NULL if there is none. Good for ever. Thread: any. Since: 0.1. */
+UVHOOKS_API const char *uvhooks_named_type(unsigned int type);
+
 enum uvhooks_kind {
 	UVHOOKS_KIND_NONE,    /* top-level code, or no resource at all */
 	UVHOOKS_KIND_HANDLE,  /* lives until its close callback */
 	UVHOOKS_KIND_REQUEST, /* one submission; lives until its callback */
-	UVHOOKS_KIND_THREAD   /* lives until its entry function ends */
+	UVHOOKS_KIND_THREAD,  /* lives until its entry function ends */
+	UVHOOKS_KIND_EMBEDDER /* the program's own: lives until it says otherwise */
 };
 
-/* Node's name of a type: "TCPWRAP". An unknown number gives "UNKNOWN". */
+/* Node's name of a type: "TCPWRAP", or what the program named it. An unknown one gives "UNKNOWN".
+ */
 static inline const char *uvhooks_type_name(unsigned int type)
 {
+	const char *named = NULL;
+
 	switch (type) {
 #define XX(name, uv_name, kind)                                                                    \
 	case UVHOOKS_##name:                                                                       \
@@ -110,10 +202,13 @@ static inline const char *uvhooks_type_name(unsigned int type)
 		UVHOOKS_TYPE_MAP(XX)
 #undef XX
 	}
-	return "UNKNOWN";
+	if (type >= UVHOOKS_TYPE_NAMED && uvhooks_named_type != NULL)
+		named = uvhooks_named_type(type);
+	return named != NULL ? named : "UNKNOWN";
 }
 
-/* libuv's name of a type: "uv_tcp_t". An unknown number gives "unknown". */
+/* libuv's name of a type: "uv_tcp_t"; "none" if libuv has no word for it; "unknown" if nobody has.
+ */
 static inline const char *uvhooks_uv_type_name(unsigned int type)
 {
 	switch (type) {
@@ -123,7 +218,7 @@ static inline const char *uvhooks_uv_type_name(unsigned int type)
 		UVHOOKS_TYPE_MAP(XX)
 #undef XX
 	}
-	return "unknown";
+	return type >= UVHOOKS_TYPE_NAMED ? "none" : "unknown";
 }
 
 static inline enum uvhooks_kind uvhooks_type_kind(unsigned int type)
@@ -135,7 +230,7 @@ static inline enum uvhooks_kind uvhooks_type_kind(unsigned int type)
 		UVHOOKS_TYPE_MAP(XX)
 #undef XX
 	}
-	return UVHOOKS_KIND_NONE;
+	return type >= UVHOOKS_TYPE_NAMED ? UVHOOKS_KIND_EMBEDDER : UVHOOKS_KIND_NONE;
 }
 
 /* Which call an FSREQCALLBACK stands for: the numbers are libuv's uv_fs_type. */
@@ -237,12 +332,14 @@ static inline const char *uvhooks_event_name(unsigned int event)
  * pthread_exit, pthread_cancel or longjmp went through it) FAILED       init: uv_spawn failed, yet
  * the handle must still be closed; destroy: the call that should have made the resource failed
  *   REUSED       destroy: the memory was initialised again although the old resource had not ended
- *   LOOP_CLOSED  destroy: the loop is gone and the resource with it
+ *   LOOP_CLOSED  destroy: the loop is gone and the resource with it (an embedder's, too)
  *   AT_EXIT      after, destroy: delivered because the process ends (UVHOOKS_FLUSH_AT_EXIT=1)
  *   NOOP         before, after: the callback carries nothing (a read of 0 bytes); Node calls no JS
  *   CANCELLED    before, after: uv_cancel was called for this request
  *   CLOSING      before, after: this is the close callback
  *   FORCED       destroy: delivered while another callback runs, since too many were waiting
+ *   THREAD_ENDED destroy: an embedder's resource that its thread left behind
+ *   AFTER_DESTROY before, after: an embedder's resource whose destroy was delivered before
  */
 #define UVHOOKS_FLAG_MAP(XX)                                                                       \
 	XX(UNWOUND, unwound, 0)                                                                    \
@@ -253,7 +350,9 @@ static inline const char *uvhooks_event_name(unsigned int event)
 	XX(NOOP, noop, 5)                                                                          \
 	XX(CANCELLED, cancelled, 6)                                                                \
 	XX(CLOSING, closing, 7)                                                                    \
-	XX(FORCED, forced, 8)
+	XX(FORCED, forced, 8)                                                                      \
+	XX(THREAD_ENDED, thread_ended, 9)                                                          \
+	XX(AFTER_DESTROY, after_destroy, 10)
 
 enum uvhooks_flag {
 #define XX(name, text, bit) UVHOOKS_FLAG_##name = 1u << (bit),
