@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "emit.h"
+#include "storage.h"
 
 __thread struct uvh_tls uvh_tls;
 
@@ -71,6 +72,16 @@ struct uvh_context *uvh_context_make(void)
 	return context;
 }
 
+/* Those of its top level, which is no scope that is left. */
+static void leave_stores(struct uvh_context *context)
+{
+	struct uvh_frame *bottom = context->frames;
+	struct uvh_store *owned = bottom->state & UVH_FRAME_OWNS_STORES ? bottom->stores : NULL;
+
+	bottom->state = 0;
+	uvh_store_drop(owned);
+}
+
 /* The last of the thread's own code has run, or almost: a later key destructor makes a new one. */
 static void give_back(void *data)
 {
@@ -78,9 +89,11 @@ static void give_back(void *data)
 
 	uvh_unwind_all(context, UVHOOKS_FLAG_UNWOUND);
 	uvh_home_leave(context);
+	leave_stores(context);
 	uvh_tls.context = NULL;
 	context->frozen = NULL; /* a hook may have ended the thread */
 	context->cached_loop = NULL;
+	context->running = NULL;
 	context->root = context->root_trigger = 0;
 	context->root_record = NULL;
 	__atomic_store_n(&context->in_use, 0, __ATOMIC_RELEASE);
@@ -100,6 +113,8 @@ void uvh_context_forked(void)
 			continue;
 		/* Its thread is not in this process. What it had queued belongs to the parent. */
 		context->top = context->frames;
+		context->frames->state = 0;
+		context->running = NULL;
 		context->frozen = NULL;
 		context->destroy_first = context->destroy_last = context->destroy_count = 0;
 		context->draining = false;
@@ -129,6 +144,15 @@ uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context)
 	return top->record != NULL ? top->record->trigger : top->trigger;
 }
 
+uvhooks_async_id uvh_special_init_trigger(struct uvh_context *context)
+{
+	const struct uvh_frame *top = context->top;
+
+	if (UVH_LIKELY(top->kind == UVH_FRAME_BOTTOM))
+		return uvh_root_id(context);
+	return top->init_trigger != 0 ? top->init_trigger : top->id;
+}
+
 int uvh_stack_grow(struct uvh_context *context)
 {
 	size_t capacity = (size_t) (context->limit - context->frames);
@@ -145,12 +169,43 @@ int uvh_stack_grow(struct uvh_context *context)
 	return 0;
 }
 
-void uvh_emit_frame(struct uvh_context *context, const struct uvh_frame *frame,
-		    enum uvhooks_event_type event, unsigned int flags)
+/*
+ * The event with which a callback ends. Another thread may have ended an embedder's resource while
+ * it ran here, and its record may be another's by now.
+ */
+static void emit_end(struct uvh_context *context, const struct uvh_frame *frame, unsigned int flags)
 {
-	if (frame->record == NULL)
-		return;
-	uvh_emit(context, event, frame->record, frame->id, 0, frame->callback, flags);
+	const enum uvhooks_event_type type =
+	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER;
+
+	if (UVH_LIKELY(__atomic_load_n(&frame->record->id, __ATOMIC_RELAXED) == frame->id)) {
+		uvh_emit_inline(context, uvh_head(type, flags), frame->record, frame->id, 0,
+				frame->callback);
+	} else {
+		struct uvhooks_event event = {
+		    .event = (uint16_t) type,
+		    .flags = (uint16_t) (flags | UVHOOKS_FLAG_AFTER_DESTROY),
+		    .async_id = frame->id,
+		    .trigger_async_id = frame->trigger,
+		    .execution_async_id = frame->id,
+		    .type = frame->type,
+		    .fs_type = UVHOOKS_FS_NONE,
+		    .callback = frame->callback,
+		};
+
+		uvh_dispatch(context, &event);
+	}
+}
+
+/* Takes the top frame off. */
+static inline void take_off(struct uvh_context *context)
+{
+	const struct uvh_frame *frame = context->top;
+	struct uvh_store *owned = frame->state & UVH_FRAME_OWNS_STORES ? frame->stores : NULL;
+
+	context->top--;
+	if (UVH_UNLIKELY(owned != NULL))
+		uvh_store_drop(owned);
 }
 
 static void emit_loop(struct uvh_context *context, enum uvhooks_event_type type,
@@ -183,22 +238,21 @@ static void pop(struct uvh_context *context, unsigned int flags)
 	case UVH_FRAME_LOOP: {
 		struct uvh_space *space = frame->callback;
 
-		context->top--;
+		context->running = frame->outer_loop;
+		take_off(context);
 		uvh_drain(context);
-		if (UVH_UNLIKELY(uvh_hooks_on()))
+		if (UVH_UNLIKELY(uvh_watched()))
 			emit_loop(context, UVHOOKS_EVENT_LOOP_EXIT, space, flags);
 		return;
 	}
 	case UVH_FRAME_DRAIN:
-		context->top--;
+	case UVH_FRAME_SCOPE:
+		take_off(context);
 		return;
 	default:
-		if (UVH_UNLIKELY(uvh_hooks_on()))
-			uvh_emit_frame(context, frame,
-				       frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END
-								     : UVHOOKS_EVENT_AFTER,
-				       frame->flags | flags);
-		context->top--;
+		if (UVH_UNLIKELY(uvh_watched()))
+			emit_end(context, frame, frame->flags | flags);
+		take_off(context);
 		if (ends)
 			uvh_end(context, record, 0);
 		if (UVH_UNLIKELY(context->destroy_first != 0))
@@ -209,7 +263,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 /* Takes off what a longjmp left. */
 static void pop_left(struct uvh_context *context)
 {
-	if (context->top->record != NULL)
+	if (context->top->record != NULL && context->top->kind != UVH_FRAME_SCOPE)
 		uvh_count(UVH_COUNT_unwound_by_longjmp);
 	pop(context, UVHOOKS_FLAG_UNWOUND);
 }
@@ -225,24 +279,22 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 
 void *uvh_emit_before(struct uvh_context *context)
 {
-	const struct uvh_frame *frame = context->top;
+	struct uvh_frame *frame = context->top;
+	const enum uvhooks_event_type type =
+	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_BEGIN : UVHOOKS_EVENT_BEFORE;
 
-	return uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_BEFORE, frame->flags), frame->record,
-			       frame->id, 0, frame->callback);
+	uvh_stores_begin(frame);
+	return uvh_emit_inline(context, uvh_head(type, frame->flags), frame->record, frame->id, 0,
+			       frame->callback);
 }
 
 void uvh_leave_told(struct uvh_scope *scope)
 {
 	struct uvh_context *context = scope->context;
-	const struct uvh_frame *frame = context->top;
 
 	uvh_tls.in_libuv = scope->in_libuv;
-	uvh_emit_inline(
-	    context,
-	    uvh_head(frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER,
-		     frame->flags),
-	    frame->record, frame->id, 0, frame->callback);
-	context->top--;
+	emit_end(context, context->top, context->top->flags);
+	take_off(context);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		uvh_drain(context);
 }
@@ -260,7 +312,7 @@ void uvh_leave_last_told(struct uvh_scope *scope)
 	uvh_tls.in_libuv = scope->in_libuv;
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), record, frame->id, 0,
 			frame->callback);
-	context->top--;
+	take_off(context);
 	if (UVH_UNLIKELY(context->destroy_first != 0) || UVH_UNLIKELY(uvh_in_callback(context)) ||
 	    UVH_UNLIKELY(context->draining) || UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) ||
 	    UVH_UNLIKELY(context->top + 1 == context->limit)) {
@@ -322,7 +374,7 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	struct uvh_frame below = {0};
 
 	uvh_stack_check(context, scope->here);
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_UNLIKELY(uvh_watched()))
 		emit_loop(context, UVHOOKS_EVENT_LOOP_ENTER, space, 0);
 	if (uvh_in_callback(context)) {
 		below.id = context->top->id;
@@ -342,7 +394,33 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	frame->kind = UVH_FRAME_LOOP;
 	frame->state = context->top->state & UVH_FRAME_IN_CALLBACK;
 	frame->flags = 0;
+	uvh_stores_inherit(frame, context->top);
+	frame->outer_loop = context->running;
+	context->running = space;
 	uvh_push(context, frame);
+}
+
+bool uvh_enter_scope(struct uvh_scope *scope, struct uvh_context *context)
+{
+	struct uvh_frame *frame = uvh_place(scope, context);
+	const struct uvh_frame *below = context->top;
+
+	if (UVH_UNLIKELY(frame == NULL)) {
+		uvh_count(UVH_COUNT_stack_exhausted);
+		return false;
+	}
+	frame->id = uvh_execution_id(context);
+	frame->here = scope->here;
+	frame->record = below->kind == UVH_FRAME_BOTTOM ? context->root_record : below->record;
+	frame->callback = NULL;
+	frame->trigger = uvh_execution_trigger(context);
+	frame->init_trigger = uvh_scope_trigger(context);
+	frame->kind = UVH_FRAME_SCOPE;
+	frame->state = below->state & UVH_FRAME_IN_CALLBACK;
+	frame->flags = 0;
+	uvh_stores_inherit(frame, below);
+	uvh_push(context, frame);
+	return true;
 }
 
 /* Is the record on this thread's stack? A record ends on the thread that runs its callbacks. */
@@ -356,9 +434,10 @@ static bool on_stack(const struct uvh_context *context, const struct uvh_record 
 
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_UNLIKELY(uvh_watched()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
 		uvh_emit(context, UVHOOKS_EVENT_DESTROY, record, uvh_space_base(record->space), 0,
 			 NULL, flags);
+	uvh_stores_forget(record);
 	uvh_record_give(record);
 }
 
@@ -389,7 +468,7 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	size_t depth = 0; /* the frames may move while hooks run */
 
 	context->draining = true;
-	if (uvh_hooks_on())
+	if (uvh_watched())
 		frame = uvh_place(&scope, context);
 	if (frame != NULL) {
 		*frame = (struct uvh_frame){
@@ -421,7 +500,8 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 		deliver(context, record, flags);
 	}
 	if (frame != NULL)
-		context->top = context->frames + depth - 1;
+		while (context->top >= context->frames + depth)
+			take_off(context);
 	context->draining = false;
 }
 
@@ -442,7 +522,8 @@ static inline void deliver_now(struct uvh_context *context, struct uvh_record *r
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_DESTROY, flags), record, frame->id, 0,
 			NULL);
 	context->draining = false;
-	context->top--;
+	take_off(context);
+	uvh_stores_forget(record);
 	uvh_record_give(record);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		deliver_queue(context, false);
@@ -454,6 +535,15 @@ void uvh_drain(struct uvh_context *context)
 		deliver_queue(context, false);
 }
 
+void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
+{
+	record->flags |= UVH_RECORD_ENDED;
+	if (uvh_watched())
+		deliver_now(context, record, flags);
+	else
+		uvh_record_give(record);
+}
+
 _Static_assert(UVHOOKS_FLAG_AT_EXIT <= UINT8_MAX, "fits destroy_flags");
 
 void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
@@ -463,7 +553,7 @@ void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned in
 	if (!(record->flags & UVH_RECORD_ENDED))
 		uvh_record_end(record);
 	if (UVH_LIKELY(!uvh_in_callback(context) && context->destroy_first == 0 &&
-		       !context->draining && !uvh_hooks_on())) {
+		       !context->draining && !uvh_watched())) {
 		uvh_record_give(record);
 		return;
 	}

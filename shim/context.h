@@ -21,12 +21,17 @@ enum uvh_frame_kind {
 	UVH_FRAME_WORK,     /* between work_begin and work_end, on a pool thread */
 	UVH_FRAME_LOOP,     /* in uv_run: no callback, unless one lies below */
 	UVH_FRAME_DRAIN,    /* destroys are being delivered: execution id 0 */
-	UVH_FRAME_BOTTOM,   /* below all others: the thread's top level */
+	/* those above are what triggers what is created in them; those below may not be */
+	UVH_FRAME_SCOPED_CALLBACK, /* a callback in the scope of a default trigger */
+	UVH_FRAME_SCOPE,           /* no callback of its own, but a default trigger or stores */
+	UVH_FRAME_BOTTOM,          /* below all others: the thread's top level */
 };
 
 enum uvh_frame_state {
 	UVH_FRAME_ENDS = 1,        /* the record ends with this callback */
-	UVH_FRAME_IN_CALLBACK = 2, /* this is a CALLBACK or WORK, or stands above one */
+	UVH_FRAME_IN_CALLBACK = 2, /* this is a callback or WORK, or stands above one */
+	UVH_FRAME_STORES = 4,      /* `stores` says what local storages hold; else nothing */
+	UVH_FRAME_OWNS_STORES = 8, /* it has a reference to them */
 };
 
 /*
@@ -37,13 +42,20 @@ enum uvh_frame_state {
  */
 struct uvh_frame {
 	uvhooks_async_id id;
-	uintptr_t here;            /* 0 for BOTTOM: no address is near it */
-	struct uvh_record *record; /* NULL unless CALLBACK or WORK */
-	void *callback;            /* the program's function; the space for LOOP */
-	uvhooks_async_id trigger;  /* of LOOP; that of a callback is its record's */
+	uintptr_t here; /* 0 for BOTTOM: no address is near it */
+	struct uvh_record
+	    *record;    /* of a callback or WORK, or of the one that SCOPE is in; or NULL */
+	void *callback; /* the program's function; the space for LOOP */
+	uvhooks_async_id trigger; /* where no record has it */
+	union {
+		uvhooks_async_id init_trigger; /* SCOPE, SCOPED_CALLBACK: 0 if there is none */
+		struct uvh_space *outer_loop;  /* LOOP: what `running` was */
+	};
+	struct uvh_store *stores; /* see storage.h */
 	uint8_t kind;
 	uint8_t state; /* enum uvh_frame_state */
 	uint16_t flags;
+	uint16_t type; /* of an embedder's resource, which another thread may end meanwhile */
 };
 
 #define UVH_INLINE_FRAMES 48
@@ -67,7 +79,10 @@ struct uvh_context {
 	bool draining;
 	bool forked_over; /* see fork: the thread that owned it is not in this process */
 
-	struct uvh_frame *frames; /* the first of them is BOTTOM, and always there */
+	struct uvh_frame *frames;  /* the first of them is BOTTOM, and always there */
+	struct uvh_space *running; /* of the loop whose uv_run is the innermost; or NULL */
+	struct uvh_records pooled; /* for resources that may end on another thread */
+	uint32_t pooled_count;     /* how many have come back to it */
 	uint32_t destroy_last, destroy_count;
 	/* the space of this thread's top level; NULL until it is needed. Another thread may clear
 	   it when it takes over the loop of that space. */
@@ -120,6 +135,28 @@ static inline uvhooks_async_id uvh_execution_id(struct uvh_context *context)
 	return UVH_LIKELY(top->kind != UVH_FRAME_BOTTOM) ? top->id : uvh_root_id(context);
 }
 
+/* The trigger of what is created now, where that does not say another. */
+uvhooks_async_id uvh_special_init_trigger(struct uvh_context *context);
+
+static inline uvhooks_async_id uvh_init_trigger(struct uvh_context *context)
+{
+	const struct uvh_frame *top = context->top;
+
+	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_CALLBACK)
+		   ? top->id
+		   : uvh_special_init_trigger(context);
+}
+
+/* The default trigger of the scope, which goes before the handle that a request works on; or 0. */
+static inline uvhooks_async_id uvh_scope_trigger(const struct uvh_context *context)
+{
+	const struct uvh_frame *top = context->top;
+
+	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_CALLBACK || top->kind == UVH_FRAME_BOTTOM)
+		   ? 0
+		   : top->init_trigger;
+}
+
 /* The trigger id of the callback that runs now; 0 if none does. */
 uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context);
 
@@ -141,6 +178,9 @@ struct uvh_scope {
 /* The resource has ended: its destroy is due, now or when the stack is empty. */
 void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
 
+/* The same on a thread that ends, whose stack is empty. */
+void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
+
 /* Whatever is not the plain end of a callback. */
 __attribute__((noinline)) void uvh_leave_slowly(struct uvh_scope *scope);
 
@@ -158,7 +198,7 @@ UVH_INLINE void uvh_leave(struct uvh_scope *scope)
 
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_hooks_on())) {
+			if (UVH_UNLIKELY(uvh_watched())) {
 				uvh_leave_told(scope);
 				return;
 			}
@@ -182,7 +222,7 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_hooks_on())) {
+			if (UVH_UNLIKELY(uvh_watched())) {
 				uvh_leave_last_told(scope);
 				return;
 			}
@@ -248,12 +288,11 @@ static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame
 	context->top = frame;
 }
 
-/* What the program's function is called after: `before` of the frame on top, if any hook is on. */
+/*
+ * A callback's frame is on top: gives it its stores and emits before, or work_begin. Returns the
+ * program's function.
+ */
 __attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
-
-/* The event of a frame that begins or ends. */
-void uvh_emit_frame(struct uvh_context *context, const struct uvh_frame *frame,
-		    enum uvhooks_event_type event, unsigned int flags);
 
 /* Enters a callback of `record`, which is alive or ends with it. */
 static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record, void *callback,
@@ -275,11 +314,8 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
 	frame->flags = (uint16_t) flags;
 	uvh_push(context, frame);
-	if (UVH_UNLIKELY(uvh_hooks_on()))
-		uvh_emit_frame(context, frame,
-			       kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_BEGIN
-						      : UVHOOKS_EVENT_BEFORE,
-			       flags);
+	if (UVH_UNLIKELY(uvh_watched()))
+		uvh_emit_before(context);
 }
 
 /*
@@ -316,8 +352,12 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 /* Tells the hooks that `callback` will be called, and returns it. */
 static inline void *uvh_entered(const struct uvh_scope *scope, void *callback)
 {
-	return UVH_LIKELY(!uvh_hooks_on()) ? callback : uvh_emit_before(scope->context);
+	return UVH_LIKELY(!uvh_watched()) ? callback : uvh_emit_before(scope->context);
 }
+
+/* Enters a scope that is no callback, of the caller's ids and stores. False if that is impossible.
+ */
+bool uvh_enter_scope(struct uvh_scope *scope, struct uvh_context *context);
 
 /* Enters uv_run. */
 void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space);

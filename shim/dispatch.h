@@ -36,10 +36,13 @@ struct uvh_hook_set {
 	struct uvh_hook_call calls[];
 };
 
-/* NULL while no hook is enabled: the one branch that a dormant shim pays per event. */
+/*
+ * NULL while no hook is enabled and no local storage in use: the one branch that a dormant shim
+ * pays per event. With storages alone it is a set without hooks.
+ */
 extern const struct uvh_hook_set *uvh_hook_set;
 
-static inline bool uvh_hooks_on(void)
+static inline bool uvh_watched(void)
 {
 	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
 }

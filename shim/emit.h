@@ -7,6 +7,7 @@
 
 #include "context.h"
 #include "hooks.h"
+#include "storage.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -23,8 +24,9 @@ static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_co
 	event->thread_id = context->thread_id;
 	event->pointer = record->owner;
 	event->loop =
-	    UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED) ? NULL : uvh_spaces[record->space].loop;
+	    UVH_UNLIKELY(record->type == UVHOOKS_UVTHREAD) ? NULL : uvh_spaces[record->space].loop;
 	event->callback = callback;
+	event->stores = uvh_stores_of(record);
 }
 
 _Static_assert(offsetof(struct uvhooks_event, event) == 4 &&

@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "hooks.h"
+#include "storage.h"
 
 const char *uvh_hook_owner = "";
 
@@ -48,7 +49,8 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 	size_t calls = 0;
 
 	for (const struct uvh_hook_set *old = all_sets; old != NULL; old = old->next)
-		if (old->count == count && memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0)
+		if (old->count == count &&
+		    (count == 0 || memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0))
 			return old;
 	for (size_t i = 0; i < count; i++)
 		for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
@@ -58,7 +60,8 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 		return NULL;
 	set->count = count;
 	set->hooks = (struct uvhooks_hook **) &set->calls[calls];
-	memcpy(set->hooks, hooks, count * sizeof(*hooks));
+	if (count > 0)
+		memcpy(set->hooks, hooks, count * sizeof(*hooks));
 	call = set->calls;
 	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++) {
 		set->first[event] = call;
@@ -107,14 +110,22 @@ static int change(struct uvhooks_hook *hook, bool enable)
 			hooks[count++] = hook;
 		else if (enable)
 			result = -ENOMEM;
-		set = result != 0 || count == 0 ? NULL : set_of(hooks, count);
-		if (set == NULL && count != 0)
+		set = result != 0 || (count == 0 && !uvh_storing) ? NULL : set_of(hooks, count);
+		if (set == NULL && (count != 0 || uvh_storing))
 			result = -ENOMEM;
 		if (result == 0)
 			__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
 	}
 	uvh_unlock();
 	return result;
+}
+
+void uvh_watch(void)
+{
+	uvh_lock();
+	if (uvh_hook_set == NULL)
+		__atomic_store_n(&uvh_hook_set, set_of(NULL, 0), __ATOMIC_RELEASE);
+	uvh_unlock();
 }
 
 int uvhooks_hook_enable(struct uvhooks_hook *hook)
@@ -195,8 +206,8 @@ static void describe(const struct uvh_record *record, struct uvhooks_resource *r
 	    .trigger_async_id = record->trigger,
 	    .arm_async_id = __atomic_load_n(&record->arm, __ATOMIC_RELAXED),
 	    .pointer = record->owner,
-	    .loop = record->flags & UVH_RECORD_POOLED ? NULL : uvh_spaces[record->space].loop,
-	    .callback = record->callback[UVH_MAIN],
+	    .loop = record->type == UVHOOKS_UVTHREAD ? NULL : uvh_spaces[record->space].loop,
+	    .callback = record->flags & UVH_RECORD_EMBEDDER ? NULL : record->callback[UVH_MAIN],
 	};
 }
 
@@ -245,7 +256,8 @@ size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data)
 			continue;
 		describe(record, &resource);
 		if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) != resource.async_id ||
-		    resource.async_id == 0 || (record->flags & UVH_RECORD_QUEUED))
+		    resource.async_id == 0 ||
+		    (record->flags & (UVH_RECORD_QUEUED | UVH_RECORD_DESTROYED)))
 			continue;
 		uvh_tls.quiet = 1;
 		callback(&resource, data);

@@ -23,6 +23,9 @@ void uvh_hook_threw(struct uvhooks_hook *hook, void *exception);
  */
 void uvh_hooks_disable_of(const char *owner);
 
+/* Local storages are in use: uvh_watched() holds from now on, with or without hooks. */
+void uvh_watch(void);
+
 /* The plugin whose init runs now, for the hooks that it makes. */
 extern const char *uvh_hook_owner;
 

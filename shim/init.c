@@ -21,6 +21,9 @@ enum gate {
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
+UVH_HOT bool uvh_sends_slowly;
+
+static bool embedding; /* the program has resources of its own, or may have */
 
 static void in_child(void)
 {
@@ -49,7 +52,7 @@ static bool prepare(void)
 
 		prepared = true;
 		uvh_options_read();
-		uvh_on_memcheck = UVH_ON_MEMCHECK();
+		uvh_on_memcheck = uvh_sends_slowly = UVH_ON_MEMCHECK();
 		uvh_context_init();
 		context = uvh_context();
 		usable = context != NULL && uvh_spaces_init(context);
@@ -103,26 +106,61 @@ const struct uvh_real *uvh_other_libuv(uintptr_t caller)
 	return NULL;
 }
 
-/* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
-static void become_ready(void)
+/*
+ * A plugin that calls libuv while it starts comes back here, and so may another thread: both go on.
+ * To wait could be a deadlock, since either may hold the loader's lock.
+ */
+static bool load_plugins(void)
 {
 	static bool begun;
 
+	if (__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL))
+		return false;
+	uvh_tls.quiet++;
+	uvh_plugins_load(uvh_options.plugins);
+	uvh_tls.quiet--;
+	return true;
+}
+
+/* Plugins are loaded once there is something to hook: a shell in the tree loads none. */
+static void become_ready(void)
+{
 	if (!prepare())
 		return;
 	scan_for_libuv();
 	if (uvh_libuv_count == 0)
 		return;
-	/*
-	 * A plugin that calls libuv while it starts comes back here, and so may another thread:
-	 * both go on. To wait could be a deadlock, since either may hold the loader's lock.
-	 */
-	if (__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL))
-		return;
-	uvh_tls.quiet++;
-	uvh_plugins_load(uvh_options.plugins);
-	uvh_tls.quiet--;
-	__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
+	if (load_plugins() || embedding)
+		__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
+}
+
+/* A program without libuv may have resources of its own. */
+UVH_SLOW static void start_embedding(void)
+{
+	int saved_errno = errno;
+
+	if (prepare()) {
+		if (uvh_gate & GATE_UNREADY)
+			become_ready();
+		load_plugins();
+		__atomic_store_n(&embedding, true, __ATOMIC_RELEASE);
+	}
+	errno = saved_errno;
+}
+
+struct uvh_context *uvh_embedding_context(uintptr_t here)
+{
+	struct uvh_context *context;
+
+	if (UVH_UNLIKELY(!embedding)) {
+		start_embedding();
+		if (!embedding)
+			return NULL;
+	}
+	context = uvh_context();
+	if (UVH_LIKELY(context != NULL))
+		uvh_stack_check(context, here);
+	return context;
 }
 
 /* Does libuv itself call? */
@@ -202,9 +240,9 @@ __attribute__((destructor)) static void on_unload(void)
 	int saved_errno = errno;
 	struct uvh_context *context = uvh_tls.context;
 
-	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
+	if (uvh_options.flush_at_exit && context != NULL && uvh_watched())
 		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
-	if (uvh_options.launched == (long) getpid() && uvh_gate & GATE_UNREADY)
+	if (uvh_options.launched == (long) getpid() && uvh_gate & GATE_UNREADY && !embedding)
 		uvh_message("this program loaded no libuv that could be seen: no event was "
 			    "recorded; `uvhooks check PROGRAM` tells why");
 	if (uvh_options.verbose)

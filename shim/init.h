@@ -36,6 +36,15 @@ const struct uvh_real *uvh_other_libuv(uintptr_t caller);
 /* The loader has added objects, or taken some away. */
 void uvh_objects_changed(void);
 
+/* uv_async_send has more to do: valgrind is there, or a local storage that follows wake-ups. */
+extern bool uvh_sends_slowly;
+
+/*
+ * The thread's context for a call of the embedder API, which may be the first of all calls; NULL if
+ * there is no memory. `here` is the function's UVH_HERE().
+ */
+struct uvh_context *uvh_embedding_context(uintptr_t here);
+
 #pragma GCC visibility pop
 
 #endif

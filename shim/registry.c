@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 
+#include "storage.h"
+
 struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
 UVH_HOT uint32_t uvh_record_limit;
 UVH_HOT bool uvh_on_memcheck;
@@ -30,7 +32,7 @@ struct uvh_record *uvh_record_by_search(const void *owner)
 
 	for (uint32_t index = 1; index < limit; index++)
 		if (uvh_record_at(index)->owner == owner &&
-		    !(uvh_record_at(index)->flags & UVH_RECORD_ENDED))
+		    !(uvh_record_at(index)->flags & (UVH_RECORD_ENDED | UVH_RECORD_EMBEDDER)))
 			return uvh_record_at(index);
 	return NULL;
 }
@@ -50,6 +52,8 @@ static uint32_t fresh_batch(void)
 		if (records == NULL)
 			return 0;
 		uvh_segments[segment] = records;
+		if (uvh_storing)
+			uvh_storage_segment(segment);
 	}
 	return batch < left ? batch : left;
 }
@@ -104,16 +108,13 @@ void uvh_records_return(struct uvh_records *records)
 	*records = (struct uvh_records){0};
 }
 
-/* A run of its own, so that a record for a thread costs no batch. */
-static struct uvh_records pooled;
+/* As many come back to a thread before it hands them to the pool, for those that make them. */
+#define POOLED_MAX (2 * LARGE_BATCH)
 
-struct uvh_record *uvh_pooled_take(void)
+struct uvh_record *uvh_pooled_take(struct uvh_context *context)
 {
-	struct uvh_record *record;
+	struct uvh_record *record = uvh_records_take(&context->pooled);
 
-	uvh_lock();
-	record = uvh_records_take(&pooled);
-	uvh_unlock();
 	if (record != NULL)
 		record->flags = UVH_RECORD_POOLED;
 	return record;
@@ -121,7 +122,14 @@ struct uvh_record *uvh_pooled_take(void)
 
 void uvh_pooled_give(struct uvh_record *record)
 {
-	uvh_lock();
-	uvh_records_give(&pooled, record);
-	uvh_unlock();
+	struct uvh_context *context = uvh_tls.context;
+
+	uvh_stores_forget(record);
+	if (UVH_UNLIKELY(context == NULL)) /* no memory for one: the record is lost */
+		return;
+	uvh_records_give(&context->pooled, record);
+	if (UVH_UNLIKELY(++context->pooled_count == POOLED_MAX)) {
+		context->pooled_count = 0;
+		uvh_records_return(&context->pooled);
+	}
 }

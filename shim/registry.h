@@ -28,11 +28,14 @@ enum uvh_slot {
 };
 
 enum uvh_record_flag {
-	UVH_RECORD_ARMED = 1,     /* read_start and the like were called, and not yet stopped */
-	UVH_RECORD_CANCELLED = 2, /* uv_cancel succeeded */
-	UVH_RECORD_QUEUED = 4,    /* its destroy is waiting */
-	UVH_RECORD_POOLED = 8,    /* goes back to the pool of all threads, not to its space */
-	UVH_RECORD_ENDED = 16,    /* the struct is the program's again: its tag is void */
+	UVH_RECORD_ARMED = 1,       /* read_start and the like were called, and not yet stopped */
+	UVH_RECORD_CANCELLED = 2,   /* uv_cancel succeeded */
+	UVH_RECORD_QUEUED = 4,      /* its destroy is waiting */
+	UVH_RECORD_POOLED = 8,      /* goes back to the pool of all threads, not to its space */
+	UVH_RECORD_ENDED = 16,      /* the struct is the program's again: its tag is void */
+	UVH_RECORD_EMBEDDER = 32,   /* a resource of the program itself: `callback` is not used */
+	UVH_RECORD_MANUAL = 64,     /* one that does not end with its loop or thread */
+	UVH_RECORD_DESTROYED = 128, /* one that runs although its destroy was delivered */
 };
 
 /*
@@ -43,7 +46,8 @@ enum uvh_record_flag {
  * -> free.
  */
 struct uvh_record {
-	void *owner; /* the uv_handle_t or uv_req_t; NULL while free, and for a thread */
+	/* the uv_handle_t, uv_req_t or uvhooks_async_resource; NULL while free, and for a thread */
+	void *owner;
 	union {
 		struct {
 			uint32_t index; /* the low half of the tag: machines are little-endian */
@@ -55,7 +59,10 @@ struct uvh_record {
 	union {
 		void *callback[UVH_SLOT_MAX];
 		struct {
-			void *callback_main;
+			union {
+				void *callback_main;
+				uint64_t live_tag; /* of an embedder's resource, until it ends */
+			};
 			/* in the free list, or among the waiting destroys; 0 ends either */
 			uint32_t next;
 		};
@@ -161,8 +168,10 @@ bool uvh_records_refill(struct uvh_records *records);
 /* Hands a whole run back to the pool. */
 void uvh_records_return(struct uvh_records *records);
 
-/* One record from the pool itself, and back, for what ends on another thread than it began. */
-struct uvh_record *uvh_pooled_take(void);
+struct uvh_context;
+
+/* A record of no space, for what may end on another thread than it began; and back. */
+struct uvh_record *uvh_pooled_take(struct uvh_context *context);
 void uvh_pooled_give(struct uvh_record *record);
 
 static inline struct uvh_record *uvh_records_take(struct uvh_records *records)

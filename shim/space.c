@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "embedder.h"
 
 UVH_HOT struct uvh_space *uvh_spaces;
 UVH_HOT uint32_t uvh_loop_epoch = 1;
@@ -163,6 +164,8 @@ void uvh_home_leave(struct uvh_context *context)
 
 	if (home == NULL || home->user != context)
 		return;
+	if (home->loop == NULL)
+		uvh_embedders_end(context, home, UVHOOKS_FLAG_THREAD_ENDED);
 	__atomic_store_n(&context->home, NULL, __ATOMIC_RELAXED);
 	home->user = NULL;
 	if (home->loop == NULL && home->live == 0 && home->number != 0)
@@ -287,6 +290,7 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 	if (space->user != context)
 		uvh_space_moved(space, context);
 	end_leftovers(context, space);
+	uvh_embedders_end(context, space, UVHOOKS_FLAG_LOOP_CLOSED);
 	/* Its address stays as a name, for destroys that wait. */
 	/* The main thread's top level outlives its first loop. */
 	if (space->number == 0)

@@ -21,6 +21,10 @@ struct uvh_space {
 	uint16_t number;
 	bool closing; /* the loop is gone; released when the last record is */
 	uint32_t in_use;
+	/* the program's own resources that end with the loop or thread, see embedder.c: the second
+	   is counted by whatever thread ends one */
+	uint32_t embedders_made;
+	uint32_t embedders_ended;
 	uv_loop_t *loop;
 	struct uvh_context *user; /* the thread that used it last */
 };

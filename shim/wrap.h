@@ -19,6 +19,7 @@
 
 #include "context.h"
 #include "init.h"
+#include "storage.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -96,23 +97,25 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	id = uvh_execution_id(context);
 	__atomic_store_n(&record->arm, id, __ATOMIC_RELAXED);
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_UNLIKELY(uvh_watched())) {
+		uvh_stores_capture(context, record);
 		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
 			 0);
+	}
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */
 static inline bool uvh_was_active(const struct uvh_real *real, const struct uvh_record *record,
 				  const void *handle)
 {
-	return record != NULL && uvh_hooks_on() && real->uv_is_active(handle);
+	return record != NULL && uvh_watched() && real->uv_is_active(handle);
 }
 
 /* A handle was disarmed, if it was armed. */
 static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 {
 	record->flags &= (uint8_t) ~UVH_RECORD_ARMED;
-	if (was_active && UVH_UNLIKELY(uvh_hooks_on()))
+	if (was_active && UVH_UNLIKELY(uvh_watched()))
 		uvh_handle_event(record, UVHOOKS_EVENT_STOP, record->callback[UVH_MAIN]);
 }
 
@@ -140,7 +143,7 @@ __attribute__((noinline)) void uvh_submitted_slowly(struct uvh_submission *submi
 /* libuv took the request: it gets its id, and init is emitted. */
 static inline void uvh_submitted(struct uvh_submission *submission)
 {
-	if (UVH_UNLIKELY(submission->old != NULL || uvh_hooks_on()))
+	if (UVH_UNLIKELY(submission->old != NULL || uvh_watched()))
 		uvh_submitted_slowly(submission);
 	else
 		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),

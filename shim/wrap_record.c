@@ -3,12 +3,13 @@
 #include "emit.h"
 #include "wrap.h"
 
-static void emit_init(struct uvh_context *context, const struct uvh_record *record,
-		      unsigned int flags)
+/* A resource came to be, and somebody wants to know. */
+UVH_SLOW static void emit_init(struct uvh_context *context, struct uvh_record *record,
+			       unsigned int flags)
 {
-	if (UVH_UNLIKELY(uvh_hooks_on()))
-		uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0,
-			 record->callback[UVH_MAIN], flags);
+	uvh_stores_capture(context, record);
+	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record,
+			uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
 }
 
 /* A callback that was left by longjmp must not be taken for the creator. */
@@ -77,10 +78,11 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 		return NULL;
 	}
 	fill(record, handle, type, callback);
-	record->trigger = uvh_execution_id(context);
+	record->trigger = uvh_init_trigger(context);
 	__atomic_store_n(&record->id, uvh_space_next_id(space), __ATOMIC_RELEASE);
 	*tag = uvh_record_tag(record);
-	emit_init(context, record, flags);
+	if (UVH_UNLIKELY(uvh_watched()))
+		emit_init(context, record, flags);
 	return record;
 }
 
@@ -103,11 +105,11 @@ int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks
 	if (UVH_UNLIKELY(record == NULL))
 		return handle_begun_slowly(here, loop, handle, type);
 	fill(record, handle, type, NULL);
-	record->trigger = uvh_execution_id(context);
+	record->trigger = uvh_init_trigger(context);
 	__atomic_store_n(&record->id, uvh_space_next_id(context->cached_space), __ATOMIC_RELEASE);
 	*tag = uvh_record_tag(record);
-	if (UVH_UNLIKELY(uvh_hooks_on())) /* the creator is what runs */
-		uvh_emit(context, UVHOOKS_EVENT_INIT, record, record->trigger, 0, NULL, 0);
+	if (UVH_UNLIKELY(uvh_watched()))
+		emit_init(context, record, 0);
 	return 0;
 }
 
@@ -134,7 +136,7 @@ UVH_SLOW static bool submit_slowly(uintptr_t here, struct uvh_submission *submis
 	submission->old_tag = *tag;
 	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
 		return false;
-	record->trigger = trigger != 0 ? trigger : uvh_execution_id(context);
+	record->trigger = trigger != 0 ? trigger : uvh_init_trigger(context);
 	submission->record = record;
 	return true;
 }
@@ -173,7 +175,7 @@ bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *lo
 		return false;
 	space = uvh_space_of_loop(context, loop);
 	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
-		submission->record->trigger = uvh_execution_id(context);
+		submission->record->trigger = uvh_init_trigger(context);
 	else if (!submit_slowly(here, submission, space, request, 0))
 		return false;
 	return submit(submission, request, type, callback);
@@ -184,15 +186,19 @@ bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void
 {
 	struct uvh_context *context = uvh_context();
 	struct uvh_record *target = uvh_record_of_handle(handle);
+	uvhooks_async_id trigger;
 	struct uvh_space *space;
 
 	submission->record = NULL;
 	if (UVH_UNLIKELY(target == NULL || context == NULL))
 		return false;
 	space = &uvh_spaces[target->space];
+	trigger = uvh_scope_trigger(context);
+	if (UVH_LIKELY(trigger == 0))
+		trigger = target->id;
 	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
-		submission->record->trigger = target->id;
-	else if (!submit_slowly(here, submission, space, request, target->id))
+		submission->record->trigger = trigger;
+	else if (!submit_slowly(here, submission, space, request, trigger))
 		return false;
 	return submit(submission, request, type, callback);
 }
@@ -205,9 +211,8 @@ void uvh_submitted_slowly(struct uvh_submission *submission)
 	if (UVH_UNLIKELY(submission->old != NULL))
 		uvh_end(context, submission->old, UVHOOKS_FLAG_REUSED);
 	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
-	if (uvh_hooks_on())
-		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, 0), record,
-				uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
+	if (uvh_watched())
+		emit_init(context, record, 0);
 }
 
 void uvh_refused(struct uvh_submission *submission)

@@ -10,7 +10,7 @@ static void emit_thread(struct uvh_context *context, const struct uvh_record *re
 			enum uvhooks_event_type event, uvhooks_async_id execution,
 			unsigned int flags)
 {
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_UNLIKELY(uvh_watched()))
 		uvh_emit(context, event, record, execution, 0,
 			 event == UVHOOKS_EVENT_DESTROY ? NULL : record->callback[UVH_MAIN], flags);
 }
@@ -53,6 +53,7 @@ static void tramp_thread(void *data)
 		scope.context->root = record->id;
 		scope.context->root_trigger = record->trigger;
 		scope.context->root_record = record;
+		uvh_stores_begin_thread(scope.context, record);
 		emit_thread(scope.context, record, UVHOOKS_EVENT_BEFORE, record->id, 0);
 	}
 	entry(arg);
@@ -64,12 +65,12 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 {
 	struct uvh_context *context = uvh_context();
 	struct uvh_space *home = context == NULL ? NULL : uvh_home(context);
-	struct uvh_record *record = home == NULL ? NULL : uvh_pooled_take();
+	struct uvh_record *record = home == NULL ? NULL : uvh_pooled_take(context);
 
 	if (record == NULL)
 		return NULL;
 	uvh_stack_check(context, here);
-	record->trigger = uvh_execution_id(context);
+	record->trigger = uvh_init_trigger(context);
 	record->arm = 0;
 	record->callback[UVH_MAIN] = (void *) entry;
 	record->callback[UVH_EXTRA] = arg;
@@ -77,7 +78,8 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	record->type = UVHOOKS_UVTHREAD;
 	record->fs_type = UVHOOKS_FS_NONE;
 	__atomic_store_n(&record->id, uvh_space_next_id(home), __ATOMIC_RELEASE);
-	emit_thread(context, record, UVHOOKS_EVENT_INIT, record->trigger, 0);
+	uvh_stores_capture(context, record);
+	emit_thread(context, record, UVHOOKS_EVENT_INIT, uvh_execution_id(context), 0);
 	return record;
 }
 

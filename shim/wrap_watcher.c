@@ -191,7 +191,7 @@ void uvh_tramp_async(uv_async_t *handle)
 	UVH_SCOPE(scope);
 	uv_async_cb callback;
 
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_UNLIKELY(uvh_watched()))
 		emit_wakeup(handle);
 	callback = (uv_async_cb) uvh_enter_handle(&scope, handle, 0);
 	if (callback != NULL)
@@ -225,6 +225,8 @@ UVH_SLOW static int send_slowly(const struct uvh_real *real, uv_async_t *handle)
 	context = uvh_context();
 	if (context == NULL)
 		uvh_count(UVH_COUNT_unknown_senders);
+	else if (uvh_storing)
+		uvh_stores_send(context, uvh_record_of_handle(handle));
 	return send_from(real, handle, context == NULL ? 0 : uvh_execution_id(context));
 }
 
@@ -233,7 +235,7 @@ static inline int send_by(const struct uvh_real *real, uv_async_t *handle)
 	struct uvh_context *context = uvh_tls.context;
 
 	if (UVH_UNLIKELY(context == NULL) || UVH_UNLIKELY(context->home == NULL) ||
-	    UVH_UNLIKELY(uvh_on_memcheck))
+	    UVH_UNLIKELY(uvh_sends_slowly))
 		return send_slowly(real, handle);
 	return send_from(real, handle, uvh_execution_id(context));
 }

@@ -109,7 +109,7 @@ struct uvhooks_hook;
 static inline bool uvhooks_present(void);
 
 /*
- * The version of the shim that is loaded, "0.1.0"; a static string. NULL without the shim.
+ * The version of the shim that is loaded, "0.1.0"; a static string, empty without the shim.
  *
  * Thread: any, and in signal handlers. Since: 0.1.
  */
@@ -243,11 +243,7 @@ UVHOOKS_API int uvhooks_get_counters(struct uvhooks_counters *counters);
 
 static inline bool uvhooks_present(void)
 {
-#ifdef UVHOOKS_SHIM
-	return true;
-#else
-	return uvhooks_version != NULL;
-#endif
+	return UVHOOKS_HAS(uvhooks_version);
 }
 
 /*
@@ -267,25 +263,25 @@ static inline int uvhooks_bare_resource(struct uvhooks_resource *resource)
 	return 0;
 }
 
-#define uvhooks_version() (uvhooks_version != NULL ? (uvhooks_version) () : NULL)
+#define uvhooks_version() (UVHOOKS_HAS(uvhooks_version) ? (uvhooks_version) () : "")
 #define uvhooks_create_hook(...)                                                                   \
-	(uvhooks_create_hook != NULL ? (uvhooks_create_hook) (__VA_ARGS__) : NULL)
+	(UVHOOKS_HAS(uvhooks_create_hook) ? (uvhooks_create_hook) (__VA_ARGS__) : NULL)
 #define uvhooks_hook_enable(...)                                                                   \
-	(uvhooks_hook_enable != NULL ? (uvhooks_hook_enable) (__VA_ARGS__) : -ENOSYS)
+	(UVHOOKS_HAS(uvhooks_hook_enable) ? (uvhooks_hook_enable) (__VA_ARGS__) : -ENOSYS)
 #define uvhooks_hook_disable(...)                                                                  \
-	(uvhooks_hook_disable != NULL ? (uvhooks_hook_disable) (__VA_ARGS__) : -ENOSYS)
+	(UVHOOKS_HAS(uvhooks_hook_disable) ? (uvhooks_hook_disable) (__VA_ARGS__) : -ENOSYS)
 #define uvhooks_execution_async_id()                                                               \
-	(uvhooks_execution_async_id != NULL ? (uvhooks_execution_async_id) () : 0)
+	(UVHOOKS_HAS(uvhooks_execution_async_id) ? (uvhooks_execution_async_id) () : 0)
 #define uvhooks_trigger_async_id()                                                                 \
-	(uvhooks_trigger_async_id != NULL ? (uvhooks_trigger_async_id) () : 0)
+	(UVHOOKS_HAS(uvhooks_trigger_async_id) ? (uvhooks_trigger_async_id) () : 0)
 #define uvhooks_execution_async_resource(...)                                                      \
-	(uvhooks_execution_async_resource != NULL                                                  \
+	(UVHOOKS_HAS(uvhooks_execution_async_resource)                                             \
 	     ? (uvhooks_execution_async_resource) (__VA_ARGS__)                                    \
 	     : uvhooks_bare_resource(__VA_ARGS__))
 #define uvhooks_for_each_resource(...)                                                             \
-	(uvhooks_for_each_resource != NULL ? (uvhooks_for_each_resource) (__VA_ARGS__) : 0)
+	(UVHOOKS_HAS(uvhooks_for_each_resource) ? (uvhooks_for_each_resource) (__VA_ARGS__) : 0)
 #define uvhooks_get_counters(...)                                                                  \
-	(uvhooks_get_counters != NULL ? (uvhooks_get_counters) (__VA_ARGS__) : -ENOSYS)
+	(UVHOOKS_HAS(uvhooks_get_counters) ? (uvhooks_get_counters) (__VA_ARGS__) : -ENOSYS)
 #endif
 
 #ifdef __cplusplus

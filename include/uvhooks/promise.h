@@ -30,7 +30,7 @@ struct uvhooks_promise {
 	uint8_t resolved;
 };
 
-/* Emits promise_resolve, for the functions below; nothing if the resource is not traced. */
+/* Emits promise_resolve, for the function below; nothing if the resource is not traced. */
 UVHOOKS_API void uvhooks_promise_emit_resolve(const struct uvhooks_async_resource *resource);
 
 #ifndef UVHOOKS_SHIM
@@ -42,6 +42,7 @@ static inline void uvhooks_bare_emit_resolve(const struct uvhooks_async_resource
 
 #define uvhooks_promise_emit_resolve(...)                                                          \
 	UVHOOKS_CALL(uvhooks_promise_emit_resolve, uvhooks_bare_emit_resolve, __VA_ARGS__)
+#endif
 
 /*
  * A promise that what runs now triggers. 0, or -EINVAL if it is NULL.
@@ -92,38 +93,14 @@ static inline int uvhooks_promise_resolve(struct uvhooks_promise *promise)
 	return 0;
 }
 
-struct uvhooks_promise_reaction {
-	struct uvhooks_promise *promise;
-	void *(*function)(void *argument);
-	void *argument;
-};
-
-static inline void *uvhooks_promise_react(void *data)
-{
-	const struct uvhooks_promise_reaction *reaction =
-	    (const struct uvhooks_promise_reaction *) data;
-	void *result = reaction->function(reaction->argument);
-
-	uvhooks_promise_resolve(reaction->promise);
-	return result;
-}
-
 /*
  * Calls `function(argument)` in the promise's scope and resolves the promise, unless that was done
  * meanwhile or an exception leaves the function. Returns what it returns.
  *
  * Node: the job that calls what then() was given. Thread: any. Since: 0.1.
  */
-static inline void *uvhooks_promise_run_reaction(struct uvhooks_promise *promise,
-						 void *(*function)(void *argument), void *argument)
-{
-	struct uvhooks_promise_reaction reaction = {promise, function, argument};
-
-	if (promise == NULL)
-		return function(argument);
-	return uvhooks_async_resource_run_in_async_scope(&promise->resource, uvhooks_promise_react,
-							 &reaction);
-}
+UVHOOKS_API void *uvhooks_promise_run_reaction(struct uvhooks_promise *promise,
+					       void *(*function)(void *argument), void *argument);
 
 /*
  * Nobody can wait for the promise any more: emits its destroy, as
@@ -136,6 +113,20 @@ static inline int uvhooks_promise_emit_destroy(struct uvhooks_promise *promise)
 	return promise == NULL ? -EINVAL : uvhooks_async_resource_emit_destroy(&promise->resource);
 }
 
+/* Without the shim; see without_shim.h. */
+
+static inline void *uvhooks_bare_run_reaction(struct uvhooks_promise *promise,
+					      void *(*function)(void *argument), void *argument)
+{
+	void *result = uvhooks_bare_run_in_async_scope(NULL, function, argument);
+
+	uvhooks_promise_resolve(promise);
+	return result;
+}
+
+#ifndef UVHOOKS_SHIM
+#define uvhooks_promise_run_reaction(...)                                                          \
+	UVHOOKS_CALL(uvhooks_promise_run_reaction, uvhooks_bare_run_reaction, __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -19,15 +19,18 @@ extern "C" {
 #endif
 
 #ifdef UVHOOKS_SHIM /* libuvhooks.so itself: it defines them */
-#define UVHOOKS_API __attribute__((visibility("default")))
-#elif defined(__has_attribute)
-#if __has_attribute(noplt) /* so that the linker leaves weak symbols open, where there is no PIE   \
-			    */
+#define UVHOOKS_API           __attribute__((visibility("default")))
+#define UVHOOKS_HAS(function) 1
+#else
+/* noplt: so that the linker leaves weak symbols open where there is no PIE. clang has no such word.
+ */
+#ifdef __clang__
+#define UVHOOKS_API __attribute__((weak, visibility("default")))
+#else
 #define UVHOOKS_API __attribute__((weak, noplt, visibility("default")))
 #endif
-#endif
-#ifndef UVHOOKS_API
-#define UVHOOKS_API __attribute__((weak, visibility("default")))
+/* Is it there? Each function for itself, since the shim may be older than this header. */
+#define UVHOOKS_HAS(function) ((function) != NULL)
 #endif
 
 /*
@@ -202,7 +205,7 @@ static inline const char *uvhooks_type_name(unsigned int type)
 		UVHOOKS_TYPE_MAP(XX)
 #undef XX
 	}
-	if (type >= UVHOOKS_TYPE_NAMED && uvhooks_named_type != NULL)
+	if (type >= UVHOOKS_TYPE_NAMED && UVHOOKS_HAS(uvhooks_named_type))
 		named = uvhooks_named_type(type);
 	return named != NULL ? named : "UNKNOWN";
 }

@@ -21,7 +21,7 @@ extern "C" {
 
 /* Calls the shim's function if it is there, and else the one that stands in for it. */
 #define UVHOOKS_CALL(function, stand_in, ...)                                                      \
-	((function) != NULL ? (function) (__VA_ARGS__) : stand_in(__VA_ARGS__))
+	(UVHOOKS_HAS(function) ? (function) (__VA_ARGS__) : stand_in(__VA_ARGS__))
 
 /*
  * The innermost is the thread's first. A scope (a run, an exit, a resource's scope) is one on the C

@@ -239,20 +239,27 @@ void log_file_write(const struct log_line *line)
 		atomic_fetch_add(&lost, 1);
 }
 
+void log_file_say(const struct log_line *line)
+{
+	if (is_same(&first_stderr))
+		log_write(first_stderr.fd, first_stderr.mode, line->text, line->used);
+}
+
 /* The last resort: who reads the log must not take it for complete. */
 static void complain(uint64_t count)
 {
 	struct log_line line = {.used = 0};
 
-	log_line_text(&line, "uvhooks: log: ");
+	log_line_text(&line, "uvhooks: ");
+	log_line_text(&line, log_plugin_name);
+	log_line_text(&line, ": ");
 	log_line_number(&line, count);
 	log_line_text(&line, " lines could not be written to ");
 	log_line_text(&line, file[0] == '\0' ? "stderr" : file);
 	log_line_text(&line, ": ");
 	log_line_text(&line, strerror(atomic_load(&lost_reason)));
 	log_line_end(&line);
-	if (is_same(&first_stderr))
-		log_write(first_stderr.fd, first_stderr.mode, line.text, line.used);
+	log_file_say(&line);
 }
 
 /* Events may still come after this; what is lost then is not told any more. */

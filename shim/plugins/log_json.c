@@ -4,8 +4,9 @@
  *
  * Always: event, id, type, uv_type, trigger, execution, loop (its id space; null for a thread),
  * thread, time_ns. Where they apply: call (the file system call), callback, sender (of a wake-up),
- * other (of a link), flags. Ids are strings, since "1:7" is none of JSON's numbers. Nothing needs
- * escaping: names of types are C identifiers, and log_symbol gives plain text.
+ * other (of a link), flags. Ids are strings, since "1:7" is none of JSON's numbers. A plugin that
+ * has a word to say of each event says it first: context (null where it knows none). Nothing needs
+ * escaping: log_line_type and log_symbol leave out what would.
  */
 #include "log.h"
 
@@ -43,15 +44,29 @@ static void add_flags(struct log_line *line, unsigned int flags)
 	log_line_text(line, "\"]");
 }
 
+static void add_context(struct log_line *line, const char *context)
+{
+	if (context[0] == '\0')
+		log_line_text(line, "\"context\":null");
+	else
+		add_string(line, "\"context\":", context);
+	log_line_text(line, ",");
+}
+
 void log_json_event(struct log_line *line, const struct uvhooks_event *event,
 		    const struct log_moment *moment)
 {
 	const char *call = uvhooks_fs_name(event->fs_type);
 	char symbol[LOG_SYMBOL_BYTES];
 
-	add_string(line, "{\"event\":", uvhooks_event_name(event->event));
+	log_line_text(line, "{");
+	if (moment->context != NULL)
+		add_context(line, moment->context);
+	add_string(line, "\"event\":", uvhooks_event_name(event->event));
 	add_id(line, ",\"id\":", event->async_id);
-	add_string(line, ",\"type\":", uvhooks_type_name(event->type));
+	log_line_text(line, ",\"type\":\"");
+	log_line_type(line, event->type);
+	log_line_text(line, "\"");
 	add_string(line, ",\"uv_type\":", uvhooks_uv_type_name(event->type));
 	add_id(line, ",\"trigger\":", event->trigger_async_id);
 	add_id(line, ",\"execution\":", event->execution_async_id);

@@ -7,6 +7,8 @@
  *	  0.000071  loop_enter 0 execution=1
  *	  0.010194    before 2 TIMERWRAP (uv_timer_t) trigger=1 execution=2 callback=on_timer
  *	  0.010240      init 3 FSREQCALLBACK (uv_fs_open) trigger=2 execution=2 callback=on_open
+ *
+ * A plugin that has a word to say of each event puts it in front: [c1] 0.000052 init ...
  */
 #include "log.h"
 
@@ -14,6 +16,8 @@
 
 /* Deeper nesting is not indented further: a line stays readable, and in its buffer. */
 #define DEPTH_MAX 32
+
+#define CONTEXT_COLUMNS 7
 
 static void add_time(struct log_line *line, uint64_t time_ns)
 {
@@ -23,12 +27,27 @@ static void add_time(struct log_line *line, uint64_t time_ns)
 	log_line_text(line, "  ");
 }
 
+/* Padded, as most are short: what comes next stands in a column. */
+static void add_context(struct log_line *line, const char *context)
+{
+	size_t begin = line->used;
+
+	log_line_text(line, "[");
+	log_line_text(line, context[0] == '\0' ? "-" : context);
+	log_line_text(line, "]");
+	while (line->used - begin < CONTEXT_COLUMNS)
+		log_line_text(line, " ");
+}
+
+/* libuv has no name for what is the program's own. */
 static void add_type(struct log_line *line, const struct uvhooks_event *event)
 {
 	const char *call = uvhooks_fs_name(event->fs_type);
 
 	log_line_text(line, " ");
-	log_line_text(line, uvhooks_type_name(event->type));
+	log_line_type(line, event->type);
+	if (uvhooks_type_kind(event->type) == UVHOOKS_KIND_EMBEDDER)
+		return;
 	log_line_text(line, " (");
 	if (call != NULL) {
 		log_line_text(line, "uv_fs_");
@@ -63,6 +82,8 @@ void log_text_event(struct log_line *line, const struct uvhooks_event *event,
 	char symbol[LOG_SYMBOL_BYTES];
 	unsigned int depth;
 
+	if (moment->context != NULL)
+		add_context(line, moment->context);
 	add_time(line, moment->time_ns);
 	for (depth = 0; depth < moment->depth && depth < DEPTH_MAX; ++depth)
 		log_line_text(line, "  ");

@@ -10,7 +10,7 @@
 
 #include "check.h"
 
-_Static_assert(sizeof(struct uvhooks_event) == 72, "events of ABI 1 have 72 bytes");
+_Static_assert(sizeof(struct uvhooks_event) == 80, "events of ABI 1 have 80 bytes");
 _Static_assert(offsetof(struct uvhooks_event, async_id) == 8, "moved");
 _Static_assert(offsetof(struct uvhooks_event, other_async_id) == 32, "moved");
 _Static_assert(offsetof(struct uvhooks_event, thread_id) == 44, "moved");

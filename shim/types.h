@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Names that the program gives to types of its own, and their numbers. */
+#ifndef UVH_TYPES_H
+#define UVH_TYPES_H
+
+#include <uvhooks/async_resource.h>
+
+#include "ground.h"
+
+#pragma GCC visibility push(hidden)
+
+/* The number of a type by that name, new if it is; UVHOOKS_EMBEDDER if there is none left. */
+uint16_t uvh_type_of_name(const char *name);
+
+#pragma GCC visibility pop
+
+#endif
