@@ -241,7 +241,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 		context->running = frame->outer_loop;
 		take_off(context);
 		uvh_drain(context);
-		if (UVH_UNLIKELY(uvh_watched()))
+		if (UVH_UNLIKELY(uvh_hooks_on()))
 			emit_loop(context, UVHOOKS_EVENT_LOOP_EXIT, space, flags);
 		return;
 	}
@@ -250,7 +250,7 @@ static void pop(struct uvh_context *context, unsigned int flags)
 		take_off(context);
 		return;
 	default:
-		if (UVH_UNLIKELY(uvh_watched()))
+		if (UVH_UNLIKELY(uvh_hooks_on()))
 			emit_end(context, frame, frame->flags | flags);
 		take_off(context);
 		if (ends)
@@ -279,11 +279,10 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 
 void *uvh_emit_before(struct uvh_context *context)
 {
-	struct uvh_frame *frame = context->top;
+	const struct uvh_frame *frame = context->top;
 	const enum uvhooks_event_type type =
 	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_BEGIN : UVHOOKS_EVENT_BEFORE;
 
-	uvh_stores_begin(frame);
 	return uvh_emit_inline(context, uvh_head(type, frame->flags), frame->record, frame->id, 0,
 			       frame->callback);
 }
@@ -334,13 +333,13 @@ void uvh_leave_slowly(struct uvh_scope *scope)
 	/* Entered without a frame: the callback ran, but nobody could be told. */
 	if (UVH_UNLIKELY(context == NULL))
 		return;
-	if (UVH_LIKELY(context->top->here == scope->here)) {
+	if (UVH_LIKELY(uvh_frame_here(context->top) == scope->here)) {
 		pop(context, flags);
 		return;
 	}
 	saved_errno = errno;
 	frame = context->top;
-	while (frame != context->frames && frame->here != scope->here)
+	while (frame != context->frames && uvh_frame_here(frame) != scope->here)
 		frame--;
 	if (frame != context->frames) {
 		size_t depth = (size_t) (frame - context->frames);
@@ -374,7 +373,7 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	struct uvh_frame below = {0};
 
 	uvh_stack_check(context, scope->here);
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_hooks_on()))
 		emit_loop(context, UVHOOKS_EVENT_LOOP_ENTER, space, 0);
 	if (uvh_in_callback(context)) {
 		below.id = context->top->id;
@@ -394,7 +393,7 @@ void uvh_enter_loop(struct uvh_scope *scope, struct uvh_space *space)
 	frame->kind = UVH_FRAME_LOOP;
 	frame->state = context->top->state & UVH_FRAME_IN_CALLBACK;
 	frame->flags = 0;
-	uvh_stores_inherit(frame, context->top);
+	uvh_stores_inherit(frame, context);
 	frame->outer_loop = context->running;
 	context->running = space;
 	uvh_push(context, frame);
@@ -418,7 +417,7 @@ bool uvh_enter_scope(struct uvh_scope *scope, struct uvh_context *context)
 	frame->kind = UVH_FRAME_SCOPE;
 	frame->state = below->state & UVH_FRAME_IN_CALLBACK;
 	frame->flags = 0;
-	uvh_stores_inherit(frame, below);
+	uvh_stores_inherit(frame, context);
 	uvh_push(context, frame);
 	return true;
 }
@@ -432,13 +431,26 @@ static bool on_stack(const struct uvh_context *context, const struct uvh_record 
 	return false;
 }
 
+UVH_SLOW static void give_stored_slowly(struct uvh_record *record)
+{
+	uvh_stores_forget_slowly(record);
+	uvh_record_give(record);
+}
+
+void uvh_give_stored(struct uvh_record *record)
+{
+	if (UVH_LIKELY(uvh_stores_forget(record)))
+		uvh_record_give(record);
+	else
+		give_stored_slowly(record);
+}
+
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
-	if (UVH_UNLIKELY(uvh_watched()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
+	if (UVH_UNLIKELY(uvh_hooks_on()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
 		uvh_emit(context, UVHOOKS_EVENT_DESTROY, record, uvh_space_base(record->space), 0,
 			 NULL, flags);
-	uvh_stores_forget(record);
-	uvh_record_give(record);
+	uvh_give(record);
 }
 
 static void queue(struct uvh_context *context, struct uvh_record *record)
@@ -468,7 +480,7 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	size_t depth = 0; /* the frames may move while hooks run */
 
 	context->draining = true;
-	if (uvh_watched())
+	if (uvh_hooks_on())
 		frame = uvh_place(&scope, context);
 	if (frame != NULL) {
 		*frame = (struct uvh_frame){
@@ -523,8 +535,7 @@ static inline void deliver_now(struct uvh_context *context, struct uvh_record *r
 			NULL);
 	context->draining = false;
 	take_off(context);
-	uvh_stores_forget(record);
-	uvh_record_give(record);
+	uvh_give(record);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		deliver_queue(context, false);
 }
@@ -538,10 +549,10 @@ void uvh_drain(struct uvh_context *context)
 void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
 	record->flags |= UVH_RECORD_ENDED;
-	if (uvh_watched())
+	if (uvh_hooks_on())
 		deliver_now(context, record, flags);
 	else
-		uvh_record_give(record);
+		uvh_give(record);
 }
 
 _Static_assert(UVHOOKS_FLAG_AT_EXIT <= UINT8_MAX, "fits destroy_flags");
@@ -553,8 +564,8 @@ void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned in
 	if (!(record->flags & UVH_RECORD_ENDED))
 		uvh_record_end(record);
 	if (UVH_LIKELY(!uvh_in_callback(context) && context->destroy_first == 0 &&
-		       !context->draining && !uvh_watched())) {
-		uvh_record_give(record);
+		       !context->draining && !uvh_hooks_on())) {
+		uvh_give(record);
 		return;
 	}
 	record->destroy_flags = (uint8_t) flags;

@@ -30,8 +30,8 @@ enum uvh_frame_kind {
 enum uvh_frame_state {
 	UVH_FRAME_ENDS = 1,        /* the record ends with this callback */
 	UVH_FRAME_IN_CALLBACK = 2, /* this is a callback or WORK, or stands above one */
-	UVH_FRAME_STORES = 4,      /* `stores` says what local storages hold; else nothing */
-	UVH_FRAME_OWNS_STORES = 8, /* it has a reference to them */
+	UVH_FRAME_STORES = 4,      /* `stores` says what local storages hold; else see storage.h */
+	UVH_FRAME_OWNS_STORES = 8, /* it has a reference to them, and is marked */
 };
 
 /*
@@ -42,7 +42,7 @@ enum uvh_frame_state {
  */
 struct uvh_frame {
 	uvhooks_async_id id;
-	uintptr_t here; /* 0 for BOTTOM: no address is near it */
+	uintptr_t here; /* 0 for BOTTOM: no address is near it; see uvh_frame_mark */
 	struct uvh_record
 	    *record;    /* of a callback or WORK, or of the one that SCOPE is in; or NULL */
 	void *callback; /* the program's function; the space for LOOP */
@@ -57,6 +57,22 @@ struct uvh_frame {
 	uint16_t flags;
 	uint16_t type; /* of an embedder's resource, which another thread may end meanwhile */
 };
+
+/*
+ * A frame with something to do when it is left, other than what they all have, is marked: its
+ * address is less by 1, so that whoever leaves the usual way does not find it, and asks no question
+ * more.
+ */
+static inline void uvh_frame_mark(struct uvh_frame *frame)
+{
+	if (frame->here != 0 && (frame->here & 1) == 0)
+		frame->here--;
+}
+
+static inline uintptr_t uvh_frame_here(const struct uvh_frame *frame)
+{
+	return frame->here + (frame->here & 1);
+}
 
 #define UVH_INLINE_FRAMES 48
 
@@ -178,7 +194,18 @@ struct uvh_scope {
 /* The resource has ended: its destroy is due, now or when the stack is empty. */
 void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
 
-/* The same on a thread that ends, whose stack is empty. */
+/* The record goes back, and lets go of what it carries. */
+void uvh_give_stored(struct uvh_record *record);
+
+static inline void uvh_give(struct uvh_record *record)
+{
+	if (UVH_UNLIKELY(uvh_storing))
+		uvh_give_stored(record);
+	else
+		uvh_record_give(record);
+}
+
+/* As uvh_end, on a thread that ends, whose stack is empty. */
 void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
 
 /* Whatever is not the plain end of a callback. */
@@ -198,7 +225,7 @@ UVH_INLINE void uvh_leave(struct uvh_scope *scope)
 
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_watched())) {
+			if (UVH_UNLIKELY(uvh_hooks_on())) {
 				uvh_leave_told(scope);
 				return;
 			}
@@ -222,7 +249,7 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_watched())) {
+			if (UVH_UNLIKELY(uvh_hooks_on())) {
 				uvh_leave_last_told(scope);
 				return;
 			}
@@ -231,7 +258,7 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 			if (UVH_LIKELY(!uvh_in_callback(context)) &&
 			    UVH_LIKELY(!context->draining) &&
 			    UVH_LIKELY(!(record->flags & UVH_RECORD_QUEUED)))
-				uvh_record_give(record);
+				uvh_give(record);
 			else
 				uvh_end(context, record, 0);
 			return;
@@ -288,10 +315,7 @@ static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame
 	context->top = frame;
 }
 
-/*
- * A callback's frame is on top: gives it its stores and emits before, or work_begin. Returns the
- * program's function.
- */
+/* A callback's frame is on top: emits before, or work_begin. Returns the program's function. */
 __attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
 
 /* Enters a callback of `record`, which is alive or ends with it. */
@@ -314,7 +338,7 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
 	frame->flags = (uint16_t) flags;
 	uvh_push(context, frame);
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_emit_before(context);
 }
 
@@ -352,7 +376,7 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 /* Tells the hooks that `callback` will be called, and returns it. */
 static inline void *uvh_entered(const struct uvh_scope *scope, void *callback)
 {
-	return UVH_LIKELY(!uvh_watched()) ? callback : uvh_emit_before(scope->context);
+	return UVH_LIKELY(!uvh_hooks_on()) ? callback : uvh_emit_before(scope->context);
 }
 
 /* Enters a scope that is no callback, of the caller's ids and stores. False if that is impossible.

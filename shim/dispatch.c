@@ -8,6 +8,7 @@
 #include "hooks.h"
 
 UVH_HOT const struct uvh_hook_set *uvh_hook_set;
+UVH_HOT bool uvh_watching;
 
 /*
  * What a hook enables or disables holds from the next outermost event on: events that it causes

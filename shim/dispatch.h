@@ -36,15 +36,27 @@ struct uvh_hook_set {
 	struct uvh_hook_call calls[];
 };
 
-/*
- * NULL while no hook is enabled and no local storage in use: the one branch that a dormant shim
- * pays per event. With storages alone it is a set without hooks.
- */
+/* NULL while no hook is enabled: the one branch that a dormant shim pays per event. */
 extern const struct uvh_hook_set *uvh_hook_set;
+
+static inline bool uvh_hooks_on(void)
+{
+	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
+}
+
+/* A store of a local storage was entered once: resources carry stores. */
+#ifdef UVH_NO_STORAGE /* the baseline of a benchmark */
+#define uvh_storing false
+#else
+extern bool uvh_storing;
+#endif
+
+/* Either of them: the one branch where a resource is made or armed. */
+extern bool uvh_watching;
 
 static inline bool uvh_watched(void)
 {
-	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
+	return __atomic_load_n(&uvh_watching, __ATOMIC_RELAXED);
 }
 
 /*

@@ -85,9 +85,11 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 	resource->async_id = uvh_space_next_id(space);
 	__atomic_store_n(&record->id, resource->async_id, __ATOMIC_RELEASE);
 	if (UVH_UNLIKELY(uvh_watched())) {
-		uvh_stores_capture(context, record);
-		uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0, NULL,
-			 0);
+		if (uvh_storing)
+			uvh_stores_capture(context, record);
+		if (uvh_hooks_on())
+			uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0,
+				 NULL, 0);
 	}
 	return 0;
 }
@@ -289,7 +291,7 @@ void uvhooks_promise_emit_resolve(const struct uvhooks_async_resource *resource)
 	const struct uvh_record *record = uvh_tls.quiet ? NULL : record_of(resource);
 	struct uvh_context *context = record == NULL ? NULL : uvh_embedding_context(UVH_HERE());
 
-	if (context != NULL && uvh_watched())
+	if (context != NULL && uvh_hooks_on())
 		uvh_emit(context, UVHOOKS_EVENT_PROMISE_RESOLVE, record, uvh_execution_id(context),
 			 0, NULL, 0);
 }

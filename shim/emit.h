@@ -26,7 +26,7 @@ static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_co
 	event->loop =
 	    UVH_UNLIKELY(record->type == UVHOOKS_UVTHREAD) ? NULL : uvh_spaces[record->space].loop;
 	event->callback = callback;
-	event->stores = uvh_stores_of(record);
+	event->stores = uvh_stores_carried(record);
 }
 
 _Static_assert(offsetof(struct uvhooks_event, event) == 4 &&

@@ -41,6 +41,9 @@ void uvh_lock_forked(void);
 /* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */
 void *uvh_map(size_t bytes);
 
+/* The same, at a multiple of their number, which is a power of two. */
+void *uvh_map_aligned(size_t bytes);
+
 /* Carves small pieces from such pages, for what is made once: options, hooks, plugins. */
 void *uvh_keep(size_t bytes);
 char *uvh_keep_text(const char *text, size_t length);

@@ -49,8 +49,7 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 	size_t calls = 0;
 
 	for (const struct uvh_hook_set *old = all_sets; old != NULL; old = old->next)
-		if (old->count == count &&
-		    (count == 0 || memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0))
+		if (old->count == count && memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0)
 			return old;
 	for (size_t i = 0; i < count; i++)
 		for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
@@ -60,8 +59,7 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 		return NULL;
 	set->count = count;
 	set->hooks = (struct uvhooks_hook **) &set->calls[calls];
-	if (count > 0)
-		memcpy(set->hooks, hooks, count * sizeof(*hooks));
+	memcpy(set->hooks, hooks, count * sizeof(*hooks));
 	call = set->calls;
 	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++) {
 		set->first[event] = call;
@@ -84,6 +82,11 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 	set->next = all_sets;
 	all_sets = set;
 	return set;
+}
+
+void uvh_watch(void)
+{
+	__atomic_store_n(&uvh_watching, uvh_hooks_on() || uvh_storing, __ATOMIC_RELEASE);
 }
 
 #define HOOK_MAX 256
@@ -110,22 +113,16 @@ static int change(struct uvhooks_hook *hook, bool enable)
 			hooks[count++] = hook;
 		else if (enable)
 			result = -ENOMEM;
-		set = result != 0 || (count == 0 && !uvh_storing) ? NULL : set_of(hooks, count);
-		if (set == NULL && (count != 0 || uvh_storing))
+		set = result != 0 || count == 0 ? NULL : set_of(hooks, count);
+		if (set == NULL && count != 0)
 			result = -ENOMEM;
-		if (result == 0)
+		if (result == 0) {
 			__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
+			uvh_watch();
+		}
 	}
 	uvh_unlock();
 	return result;
-}
-
-void uvh_watch(void)
-{
-	uvh_lock();
-	if (uvh_hook_set == NULL)
-		__atomic_store_n(&uvh_hook_set, set_of(NULL, 0), __ATOMIC_RELEASE);
-	uvh_unlock();
 }
 
 int uvhooks_hook_enable(struct uvhooks_hook *hook)

@@ -23,7 +23,7 @@ void uvh_hook_threw(struct uvhooks_hook *hook, void *exception);
  */
 void uvh_hooks_disable_of(const char *owner);
 
-/* Local storages are in use: uvh_watched() holds from now on, with or without hooks. */
+/* Hooks or local storages came to be in use, or no longer are. Called with the lock held. */
 void uvh_watch(void);
 
 /* The plugin whose init runs now, for the hooks that it makes. */

@@ -240,7 +240,7 @@ __attribute__((destructor)) static void on_unload(void)
 	int saved_errno = errno;
 	struct uvh_context *context = uvh_tls.context;
 
-	if (uvh_options.flush_at_exit && context != NULL && uvh_watched())
+	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
 		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
 	if (uvh_options.launched == (long) getpid() && uvh_gate & GATE_UNREADY && !embedding)
 		uvh_message("this program loaded no libuv that could be seen: no event was "

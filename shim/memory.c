@@ -19,6 +19,22 @@ void *uvh_map(size_t bytes)
 	return pages == MAP_FAILED ? NULL : pages;
 }
 
+void *uvh_map_aligned(size_t bytes)
+{
+	int saved_errno = errno;
+	char *pages = uvh_map(2 * bytes);
+	size_t before;
+
+	if (pages == NULL)
+		return NULL;
+	before = -(uintptr_t) pages & (bytes - 1);
+	if (before != 0)
+		munmap(pages, before);
+	munmap(pages + before + bytes, bytes - before);
+	errno = saved_errno;
+	return pages + before;
+}
+
 #define KEEP_BYTES ((size_t) 64 * 1024)
 
 void *uvh_keep(size_t bytes)

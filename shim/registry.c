@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 
-#include "storage.h"
+#include "context.h"
 
 struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
 UVH_HOT uint32_t uvh_record_limit;
 UVH_HOT bool uvh_on_memcheck;
-
-#define SEGMENT_RECORDS (1u << UVH_SEGMENT_BITS)
 
 /*
  * The pool: runs that came back, and indexes that were never given out. The lock is taken once per
@@ -41,19 +39,17 @@ struct uvh_record *uvh_record_by_search(const void *owner)
 static uint32_t fresh_batch(void)
 {
 	uint32_t segment = pool_fresh >> UVH_SEGMENT_BITS;
-	uint32_t left = SEGMENT_RECORDS - (pool_fresh & (SEGMENT_RECORDS - 1));
-	uint32_t batch = pool_fresh < SEGMENT_RECORDS ? SMALL_BATCH : LARGE_BATCH;
+	uint32_t left = (uint32_t) (UVH_SEGMENT_RECORDS - pool_fresh % UVH_SEGMENT_RECORDS);
+	uint32_t batch = pool_fresh < UVH_SEGMENT_RECORDS ? SMALL_BATCH : LARGE_BATCH;
 
 	if (segment >= UVH_SEGMENT_MAX)
 		return 0;
 	if (uvh_segments[segment] == NULL) {
-		struct uvh_record *records = uvh_map(SEGMENT_RECORDS * sizeof(*records));
+		struct uvh_record *records = uvh_map_aligned(UVH_SEGMENT_BYTES);
 
 		if (records == NULL)
 			return 0;
 		uvh_segments[segment] = records;
-		if (uvh_storing)
-			uvh_storage_segment(segment);
 	}
 	return batch < left ? batch : left;
 }
@@ -124,7 +120,6 @@ void uvh_pooled_give(struct uvh_record *record)
 {
 	struct uvh_context *context = uvh_tls.context;
 
-	uvh_stores_forget(record);
 	if (UVH_UNLIKELY(context == NULL)) /* no memory for one: the record is lost */
 		return;
 	uvh_records_give(&context->pooled, record);

@@ -78,12 +78,41 @@ struct uvh_record {
 
 _Static_assert(sizeof(struct uvh_record) == 64, "one cache line");
 
+/*
+ * Records lie in segments. Behind those of a segment is room for what local storages keep of each,
+ * and a segment begins at a multiple of its size: so that is found from the record alone. Its pages
+ * are not touched, and so not there, as long as no store was entered.
+ */
 #define UVH_SEGMENT_BITS 12
 #define UVH_SEGMENT_MAX  16384
 
 extern struct uvh_record *uvh_segments[UVH_SEGMENT_MAX];
 extern uint32_t uvh_record_limit; /* indexes below it exist; 0 is never given out */
 extern bool uvh_on_memcheck;
+
+#define UVH_SEGMENT_RECORDS ((size_t) 1 << UVH_SEGMENT_BITS)
+#define UVH_SEGMENT_BYTES   ((size_t) 128 * UVH_SEGMENT_RECORDS)
+
+struct uvh_store;
+
+struct uvh_carried {
+	struct uvh_store *captured; /* what callbacks of the resource begin with; see storage.h */
+	struct uvh_store *sent;     /* by the latest uv_async_send, for storages that follow it */
+};
+
+_Static_assert(UVH_SEGMENT_RECORDS *(sizeof(struct uvh_record) + sizeof(struct uvh_carried)) <=
+		   UVH_SEGMENT_BYTES,
+	       "it fits");
+
+static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
+{
+	const uintptr_t address = (uintptr_t) record;
+	const uintptr_t segment = address & ~(uintptr_t) (UVH_SEGMENT_BYTES - 1);
+	struct uvh_carried *first =
+	    (struct uvh_carried *) (segment + UVH_SEGMENT_RECORDS * sizeof(*record));
+
+	return &first[(address - segment) / sizeof(*record)];
+}
 
 static inline struct uvh_record *uvh_record_at(uint32_t index)
 {

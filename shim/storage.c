@@ -6,7 +6,6 @@
 #include "emit.h"
 #include "init.h"
 
-struct uvh_carried *uvh_carried_segments[UVH_SEGMENT_MAX];
 #ifndef UVH_NO_STORAGE
 UVH_HOT bool uvh_storing;
 #endif
@@ -18,26 +17,12 @@ static bool following; /* a storage that follows wake-ups exists */
 static struct uvh_store *free_stores; /* under the lock */
 static struct uvh_store *dead_stores; /* dropped where no function of the program may be called */
 
-void uvh_storage_segment(uint32_t segment)
-{
-	struct uvh_carried *carried;
-
-	if (uvh_carried_segments[segment] != NULL)
-		return;
-	carried = uvh_map(sizeof(*carried) << UVH_SEGMENT_BITS);
-	if (carried == NULL)
-		uvh_count(UVH_COUNT_stores_exhausted);
-	__atomic_store_n(&uvh_carried_segments[segment], carried, __ATOMIC_RELEASE);
-}
-
 /* A store is entered for the first time: from now on resources carry what there is. */
 static void start_storing(void)
 {
 #ifndef UVH_NO_STORAGE
 	uvh_lock();
-	for (uint32_t segment = 0; segment < UVH_SEGMENT_MAX && uvh_segments[segment] != NULL;
-	     segment++)
-		uvh_storage_segment(segment);
+
 	__atomic_store_n(&uvh_storing, true, __ATOMIC_RELEASE);
 	uvh_watch();
 	uvh_unlock();
@@ -269,77 +254,75 @@ static void own(struct uvh_frame *frame, struct uvh_store *stores)
 	frame->stores = stores;
 	__atomic_signal_fence(__ATOMIC_RELEASE);
 	frame->state |= UVH_FRAME_STORES | UVH_FRAME_OWNS_STORES;
+	uvh_frame_mark(frame);
 	uvh_store_drop(old);
 }
 
-/*
- * The record lets go of what it had captured. A callback of it that runs may have borrowed that:
- * then the reference is the frame's.
- */
-static void hand_over(struct uvh_context *context, const struct uvh_record *record,
-		      struct uvh_store *old)
+/* A callback of the frame's record runs whose stores are not in the frame. */
+static bool borrows(const struct uvh_frame *frame)
 {
-	struct uvh_frame *borrower = NULL;
-
-	for (struct uvh_frame *frame = context->top; frame != context->frames; frame--)
-		if (frame->record == record && frame->kind != UVH_FRAME_SCOPE &&
-		    (frame->state & (UVH_FRAME_STORES | UVH_FRAME_OWNS_STORES)) ==
-			UVH_FRAME_STORES &&
-		    frame->stores == old)
-			borrower = frame;
-	if (borrower != NULL) {
-		hold(old);
-		borrower->state |= UVH_FRAME_OWNS_STORES;
-	}
-	drop_for(old, record);
+	return frame->record != NULL && frame->kind != UVH_FRAME_SCOPE &&
+	       !(frame->state & UVH_FRAME_STORES);
 }
 
-void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *record)
+struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame)
 {
-	struct uvh_store *current = uvh_stores(context->top);
-	struct uvh_carried *carried = uvh_carried(record);
-	struct uvh_store *old;
+	struct uvh_store *captured = uvh_carried(frame->record)->captured;
 
-	if (UVH_UNLIKELY(carried == NULL)) {
-		if (current != NULL)
-			uvh_count(UVH_COUNT_stores_exhausted);
-		return;
-	}
-	old = carried->captured;
-	if (old == current)
-		return;
-	if (current != NULL)
-		hold_for(current, record);
-	carried->captured = current;
+	if (captured == NULL || !borrows(frame) ||
+	    __atomic_load_n(&frame->record->id, __ATOMIC_RELAXED) != frame->id)
+		return NULL;
+	own(frame, hold(captured));
+	return captured;
+}
+
+/*
+ * The record carries something else. Callbacks of it that run have its stores as they were, from
+ * now on by themselves.
+ */
+static void keep_in_frames(struct uvh_context *context, const struct uvh_record *record,
+			   struct uvh_store *old)
+{
+	for (struct uvh_frame *frame = context->top; frame != context->frames; frame--)
+		if (frame->record == record && borrows(frame))
+			own(frame, hold(old));
+}
+
+void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record,
+			  struct uvh_store *stores)
+{
+	struct uvh_carried *carried = uvh_carried(record);
+	struct uvh_store *old = carried->captured;
+	if (old != NULL && uvh_in_callback(context))
+		keep_in_frames(context, record, old);
+	if (stores != NULL)
+		hold_for(stores, record);
+	carried->captured = stores;
 	if (old != NULL)
-		hand_over(context, record, old);
+		drop_for(old, record);
 }
 
 void uvh_stores_forget_slowly(struct uvh_record *record)
 {
 	struct uvh_carried *carried = uvh_carried(record);
-	struct uvh_store *captured;
+	struct uvh_store *captured = carried->captured;
 
-	if (UVH_UNLIKELY(carried == NULL))
-		return;
-	captured = carried->captured;
-	if (captured != NULL) {
-		carried->captured = NULL;
+	carried->captured = NULL;
+	if (captured != NULL)
 		drop_for(captured, record);
-	}
-	if (UVH_UNLIKELY(following) && carried->sent != NULL)
+	if (UVH_UNLIKELY(following))
 		uvh_store_drop(__atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL));
 }
 
-void uvh_stores_send(const struct uvh_context *context, const struct uvh_record *record)
+void uvh_stores_send(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_store *stores = uvh_stores(context->top);
+	struct uvh_store *stores = uvh_stores(context);
 	struct uvh_carried *carried = uvh_carried(record);
 	const struct uvh_store *at = stores;
 
 	while (at != NULL && !at->follows_wakeups)
 		at = at->outer;
-	if (at == NULL || carried == NULL)
+	if (at == NULL)
 		return;
 	drop_later(__atomic_exchange_n(&carried->sent, hold(stores), __ATOMIC_ACQ_REL));
 }
@@ -347,7 +330,7 @@ void uvh_stores_send(const struct uvh_context *context, const struct uvh_record 
 /* What the sender had, for the storages that follow, in front of what the handle carries. */
 static void follow(struct uvh_frame *frame, struct uvh_store *sent)
 {
-	struct uvh_store *merged = hold(frame->stores);
+	struct uvh_store *merged = hold(uvh_carried(frame->record)->captured);
 
 	for (struct uvh_store *at = sent; at != NULL; at = at->outer) {
 		struct uvh_store *rest, *copy;
@@ -372,37 +355,26 @@ static void follow(struct uvh_frame *frame, struct uvh_store *sent)
 	uvh_store_drop(sent);
 }
 
-void uvh_stores_begin_slowly(struct uvh_frame *frame)
+void uvh_stores_receive(struct uvh_context *context)
 {
+	struct uvh_frame *frame = context->top;
 	struct uvh_carried *carried = uvh_carried(frame->record);
+	struct uvh_store *sent;
 
-	if (UVH_UNLIKELY(carried == NULL))
+	bury();
+	if (__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) == NULL)
 		return;
-	frame->stores = carried->captured;
-	frame->state |= UVH_FRAME_STORES;
-	/* Another thread may end an embedder's resource while it runs here. */
-	if (UVH_UNLIKELY(frame->record->flags & UVH_RECORD_POOLED) && frame->stores != NULL) {
-		hold(frame->stores);
-		frame->state |= UVH_FRAME_OWNS_STORES;
-	}
-	if (UVH_UNLIKELY(following)) {
-		struct uvh_store *sent =
-		    carried->sent == NULL
-			? NULL
-			: __atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL);
-
-		if (sent != NULL)
-			follow(frame, sent);
-		bury();
-	}
+	sent = __atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL);
+	if (sent != NULL)
+		follow(frame, sent);
 }
 
 void uvh_stores_begin_thread(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_carried *carried = uvh_storing ? uvh_carried(record) : NULL;
+	struct uvh_store *captured = uvh_storing ? uvh_carried(record)->captured : NULL;
 
-	if (carried != NULL && carried->captured != NULL)
-		own(context->frames, hold(carried->captured));
+	if (captured != NULL)
+		own(context->frames, hold(captured));
 }
 
 /* Runs the function in a scope that owns `stores`. */
@@ -432,7 +404,7 @@ void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *sto
 
 	if (UVH_UNLIKELY(context == NULL))
 		return function(argument);
-	current = uvh_stores(context->top);
+	current = uvh_stores(context);
 	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
 	found = key == 0 ? NULL : find(current, key);
 	if ((found == NULL ? NULL : found->store) == store)
@@ -453,7 +425,7 @@ int uvhooks_local_storage_enter_with(struct uvhooks_local_storage *storage, void
 
 	if (UVH_UNLIKELY(context == NULL))
 		return -ENOMEM;
-	current = uvh_stores(context->top);
+	current = uvh_stores(context);
 	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
 	found = key == 0 ? NULL : find(current, key);
 	if ((found == NULL ? NULL : found->store) == store)
@@ -479,7 +451,7 @@ void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storag
 	if (UVH_UNLIKELY(context == NULL || key == 0))
 		return NULL;
 	uvh_stack_check(context, UVH_HERE());
-	found = find(uvh_stores(context->top), key);
+	found = find(uvh_stores(context), key);
 	return found == NULL ? NULL : found->store;
 }
 
@@ -490,9 +462,9 @@ void uvhooks_local_storage_disable(struct uvhooks_local_storage *storage)
 	uint64_t key = __atomic_exchange_n(&storage->key, 0, __ATOMIC_RELAXED);
 	struct uvh_store *stores;
 
-	if (context == NULL || key == 0 || find(uvh_stores(context->top), key) == NULL)
+	if (context == NULL || key == 0 || find(uvh_stores(context), key) == NULL)
 		return;
-	if (leave_out(uvh_stores(context->top), key, &stores))
+	if (leave_out(uvh_stores(context), key, &stores))
 		own(context->top, stores);
 }
 

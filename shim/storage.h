@@ -3,11 +3,13 @@
  * The stores of local storages: what they hold in a scope, and what a resource carries of it.
  *
  * A scope's stores are a list, newest first, of immutable elements that other scopes and resources
- * share. The frame on top of the thread's stack names the current list; a record has one beside it,
- * captured when the resource was made and whenever it is armed.
+ * share. A record has one beside it, captured when the resource was made and whenever it is armed.
+ * The scope of a callback has that of its resource, unless the frame names another: because a store
+ * was entered in it, or because the resource carries something else by now. So nothing is done when
+ * a callback begins or ends.
  *
- * Nothing of this is looked at before a store is first entered: from then on uvh_watched() is true,
- * and uvh_storing.
+ * Nothing at all is done before a store is first entered: from then on uvh_watched() is true, and
+ * uvh_storing.
  */
 #ifndef UVH_STORAGE_H
 #define UVH_STORAGE_H
@@ -43,93 +45,99 @@ struct uvh_store {
 	bool follows_wakeups;
 };
 
-/* What a record carries: in an array beside each segment of records. */
-struct uvh_carried {
-	struct uvh_store *captured;
-	struct uvh_store *sent; /* by the latest uv_async_send, for storages that follow it */
-};
-
-extern struct uvh_carried *uvh_carried_segments[UVH_SEGMENT_MAX];
-
-#ifdef UVH_NO_STORAGE /* the baseline of a benchmark */
-#define uvh_storing false
-#else
-extern bool uvh_storing; /* a store was entered once */
-#endif
-
-/* Room beside a new segment. Called with the lock held. */
-void uvh_storage_segment(uint32_t segment);
-
-/* NULL where there was no memory. */
-static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
+/* For events: what the resource carries. */
+static inline const void *uvh_stores_carried(const struct uvh_record *record)
 {
-	struct uvh_carried *segment = __atomic_load_n(
-	    &uvh_carried_segments[record->index >> UVH_SEGMENT_BITS], __ATOMIC_ACQUIRE);
-
-	return UVH_UNLIKELY(segment == NULL)
-		   ? NULL
-		   : &segment[record->index & ((1u << UVH_SEGMENT_BITS) - 1)];
+	return UVH_LIKELY(!uvh_storing) ? NULL : uvh_carried(record)->captured;
 }
+
+/* The stores of an embedder's callback, which from now on holds them. */
+struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame);
 
 /* The stores of the current scope. */
-static inline struct uvh_store *uvh_stores(const struct uvh_frame *top)
+static inline struct uvh_store *uvh_stores(struct uvh_context *context)
 {
-	return top->state & UVH_FRAME_STORES ? top->stores : NULL;
+	struct uvh_frame *top = context->top;
+
+	if (UVH_LIKELY(!uvh_storing))
+		return NULL;
+	if (UVH_LIKELY(top->state & UVH_FRAME_STORES))
+		return top->stores;
+	if (top->record == NULL)
+		return NULL;
+	/* Another thread may end an embedder's resource while it runs here. */
+	if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
+		return uvh_stores_of_embedder(top);
+	return uvh_carried(top->record)->captured;
 }
 
-/* A frame in the scope of the one below it. */
-static inline void uvh_stores_inherit(struct uvh_frame *frame, const struct uvh_frame *below)
+/* A frame in the scope of the one below it, which is on top still. */
+static inline void uvh_stores_inherit(struct uvh_frame *frame, struct uvh_context *context)
 {
-	frame->stores = below->stores;
-	frame->state |= below->state & UVH_FRAME_STORES;
+	if (UVH_UNLIKELY(uvh_storing)) {
+		frame->stores = uvh_stores(context);
+		frame->state |= UVH_FRAME_STORES;
+	}
 }
 
 /* One reference less; with the last one the program's release function is called. */
 void uvh_store_drop(struct uvh_store *store);
 
-/* The resource carries the current stores from now on. */
-void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *record);
+/* The resource carries other stores from now on than it does. */
+void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record,
+			  struct uvh_store *stores);
 
+/* Are the references of this record those that are counted apart, with others beside them? */
+static inline bool uvh_store_counts(const struct uvh_store *store, const struct uvh_record *record,
+				    uint32_t others)
+{
+	return store->space == record->space && store->local > others &&
+	       !(record->flags & UVH_RECORD_POOLED);
+}
+
+/* The resource carries the current stores from now on. Only where uvh_storing. */
 static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(uvh_storing))
-		uvh_stores_capture_slowly(context, record);
+	struct uvh_store *stores = uvh_stores(context);
+	struct uvh_carried *carried = uvh_carried(record);
+
+	if (UVH_LIKELY(carried->captured == stores))
+		return;
+	if (UVH_LIKELY(carried->captured == NULL && uvh_store_counts(stores, record, 0))) {
+		stores->local++;
+		carried->captured = stores;
+		return;
+	}
+	uvh_stores_recapture(context, record, stores);
 }
 
-/* A callback begins: its scope has what its resource carries. */
-void uvh_stores_begin_slowly(struct uvh_frame *frame);
-
-static inline void uvh_stores_begin(struct uvh_frame *frame)
+/* The resource is gone. Only where uvh_storing. False if there is more to do: forget_slowly. */
+static inline bool uvh_stores_forget(struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(uvh_storing))
-		uvh_stores_begin_slowly(frame);
+	struct uvh_carried *carried = uvh_carried(record);
+	struct uvh_store *captured = carried->captured;
+
+	if (UVH_UNLIKELY(__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL))
+		return false;
+	if (captured == NULL)
+		return true;
+	if (UVH_UNLIKELY(!uvh_store_counts(captured, record, 1)))
+		return false;
+	carried->captured = NULL;
+	captured->local--;
+	return true;
 }
 
-/* The resource is gone. */
 void uvh_stores_forget_slowly(struct uvh_record *record);
-
-static inline void uvh_stores_forget(struct uvh_record *record)
-{
-	if (UVH_UNLIKELY(uvh_storing))
-		uvh_stores_forget_slowly(record);
-}
 
 /*
  * uv_async_send for a handle of this record: what the sender's scope has goes along. Safe in signal
  * handlers, and on threads other than the loop's.
  */
-void uvh_stores_send(const struct uvh_context *context, const struct uvh_record *record);
+void uvh_stores_send(struct uvh_context *context, const struct uvh_record *record);
 
-/* For events: what the resource carries, opaque. */
-static inline const void *uvh_stores_of(const struct uvh_record *record)
-{
-	const struct uvh_carried *carried;
-
-	if (UVH_LIKELY(!uvh_storing))
-		return NULL;
-	carried = uvh_carried(record);
-	return carried == NULL ? NULL : carried->captured;
-}
+/* The callback of an uv_async_t begins: it gets what was sent. */
+void uvh_stores_receive(struct uvh_context *context);
 
 /* A new thread's top level begins with what its resource carries. */
 void uvh_stores_begin_thread(struct uvh_context *context, const struct uvh_record *record);

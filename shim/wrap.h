@@ -86,6 +86,9 @@ int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks
 /* Emits start or stop, or type_change. */
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
 
+__attribute__((noinline)) void uvh_emit_armed(struct uvh_context *context,
+					      struct uvh_record *record);
+
 /* A handle was armed: remembers by whom. */
 static inline void uvh_armed(struct uvh_record *record)
 {
@@ -97,25 +100,22 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	id = uvh_execution_id(context);
 	__atomic_store_n(&record->arm, id, __ATOMIC_RELAXED);
-	if (UVH_UNLIKELY(uvh_watched())) {
-		uvh_stores_capture(context, record);
-		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
-			 0);
-	}
+	if (UVH_UNLIKELY(uvh_watched()))
+		uvh_emit_armed(context, record);
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */
 static inline bool uvh_was_active(const struct uvh_real *real, const struct uvh_record *record,
 				  const void *handle)
 {
-	return record != NULL && uvh_watched() && real->uv_is_active(handle);
+	return record != NULL && uvh_hooks_on() && real->uv_is_active(handle);
 }
 
 /* A handle was disarmed, if it was armed. */
 static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 {
 	record->flags &= (uint8_t) ~UVH_RECORD_ARMED;
-	if (was_active && UVH_UNLIKELY(uvh_watched()))
+	if (was_active && UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_handle_event(record, UVHOOKS_EVENT_STOP, record->callback[UVH_MAIN]);
 }
 

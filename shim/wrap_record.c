@@ -3,13 +3,23 @@
 #include "emit.h"
 #include "wrap.h"
 
-/* A resource came to be, and somebody wants to know. */
-UVH_SLOW static void emit_init(struct uvh_context *context, struct uvh_record *record,
-			       unsigned int flags)
+__attribute__((noinline)) static void tell_init(struct uvh_context *context,
+						struct uvh_record *record, unsigned int flags)
 {
-	uvh_stores_capture(context, record);
+	if (uvh_storing)
+		uvh_stores_capture(context, record);
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record,
 			uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
+}
+
+/* A resource came to be, and something is to be done about it. */
+__attribute__((noinline)) static void emit_init(struct uvh_context *context,
+						struct uvh_record *record, unsigned int flags)
+{
+	if (uvh_hooks_on())
+		tell_init(context, record, flags);
+	else
+		uvh_stores_capture(context, record);
 }
 
 /* A callback that was left by longjmp must not be taken for the creator. */
@@ -120,6 +130,23 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 	if (context != NULL)
 		uvh_emit(context, event, record, uvh_execution_id(context), record->arm, callback,
 			 0);
+}
+
+__attribute__((noinline)) static void tell_armed(struct uvh_context *context,
+						 struct uvh_record *record)
+{
+	if (uvh_storing)
+		uvh_stores_capture(context, record);
+	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, record->arm, record->arm,
+			record->callback[UVH_MAIN]);
+}
+
+void uvh_emit_armed(struct uvh_context *context, struct uvh_record *record)
+{
+	if (uvh_hooks_on())
+		tell_armed(context, record);
+	else
+		uvh_stores_capture(context, record);
 }
 
 /* `trigger` is 0 where it is the execution id. */

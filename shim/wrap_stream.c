@@ -21,7 +21,7 @@ static void become_server(struct uvh_record *record)
 		record->type = UVHOOKS_PIPESERVERWRAP;
 	else
 		return;
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_handle_event(record, UVHOOKS_EVENT_TYPE_CHANGE, NULL);
 }
 
@@ -47,7 +47,7 @@ static void emit_link(const struct uvh_record *record, const struct uvh_record *
 {
 	struct uvh_context *context = uvh_context();
 
-	if (context != NULL && record != NULL && other != NULL && uvh_watched())
+	if (context != NULL && record != NULL && other != NULL && uvh_hooks_on())
 		uvh_emit(context, UVHOOKS_EVENT_LINK, record, uvh_execution_id(context), other->id,
 			 NULL, 0);
 }

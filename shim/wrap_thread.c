@@ -10,7 +10,7 @@ static void emit_thread(struct uvh_context *context, const struct uvh_record *re
 			enum uvhooks_event_type event, uvhooks_async_id execution,
 			unsigned int flags)
 {
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_emit(context, event, record, execution, 0,
 			 event == UVHOOKS_EVENT_DESTROY ? NULL : record->callback[UVH_MAIN], flags);
 }
@@ -36,7 +36,7 @@ static void leave_thread(struct thread_scope *scope)
 		emit_thread(context, record, UVHOOKS_EVENT_DESTROY, uvh_space_base(record->space),
 			    0);
 	}
-	uvh_pooled_give(record);
+	uvh_give(record);
 }
 
 static void tramp_thread(void *data)
@@ -78,7 +78,8 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	record->type = UVHOOKS_UVTHREAD;
 	record->fs_type = UVHOOKS_FS_NONE;
 	__atomic_store_n(&record->id, uvh_space_next_id(home), __ATOMIC_RELEASE);
-	uvh_stores_capture(context, record);
+	if (uvh_storing)
+		uvh_stores_capture(context, record);
 	emit_thread(context, record, UVHOOKS_EVENT_INIT, uvh_execution_id(context), 0);
 	return record;
 }
@@ -90,7 +91,7 @@ static int thread_begun(struct uvh_record *record, int result)
 	if (UVH_UNLIKELY(result != 0)) {
 		emit_thread(context, record, UVHOOKS_EVENT_DESTROY, uvh_space_base(record->space),
 			    UVHOOKS_FLAG_FAILED);
-		uvh_pooled_give(record);
+		uvh_give(record);
 	}
 	return result;
 }

@@ -191,9 +191,11 @@ void uvh_tramp_async(uv_async_t *handle)
 	UVH_SCOPE(scope);
 	uv_async_cb callback;
 
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_hooks_on()))
 		emit_wakeup(handle);
 	callback = (uv_async_cb) uvh_enter_handle(&scope, handle, 0);
+	if (UVH_UNLIKELY(uvh_sends_slowly) && scope.context != NULL)
+		uvh_stores_receive(scope.context);
 	if (callback != NULL)
 		callback(handle);
 	scope.returned = true;

@@ -11,12 +11,12 @@
  *	[-]      0.002008  before 3 TIMERWRAP (uv_timer_t) trigger=1 execution=3 callback=on_tick
  *
  * c1, c2, ... are connections, in the order in which they came; d1, d2, ... are datagrams, each of
- * which is a connection of its own; [-] is what none of them has caused. With format=json that is
- * the key "context", "c1" or null.
+ * which is a connection of its own; [-] is what none of them is known to have caused. With
+ * format=json that is the key "context", "c1" or null.
  *
  * Options are those of the log plugin (see log.c), and
  *
- * - only=LIST: only the events of these: c3,d1,... and '-' for those of none
+ * - only=LIST: only the events of these: c3,d1,... and '-' for those of none, '?' of several
  * - datagrams=0: datagrams are no connections of their own
  *
  * How: a connection begins with the callback of a server, and goes over to the handle that is
@@ -27,12 +27,19 @@
  * that is woken.
  *
  * The limit: a program may keep a queue of its own that libuv does not see, such as the call_soon
- * of Python's asyncio, and work it off in one callback of libuv. That callback belongs to whoever
- * made libuv call it, that is, to the first who put something into the queue. What connections do
- * with their own handles is told apart even there; but what else is made in that callback (a timer,
- * say) goes under the name of the first, though another connection of the same turn of the loop may
- * have asked for it. A program that uses the embedder API (uvhooks/async_resource.h) for what is in
- * its queue has no such limit.
+ * of Python's asyncio, and work it off in one callback of libuv. What connections do with their own
+ * handles is told apart even there; but what else is made in that callback (a timer, say) could be
+ * any one's that has put something into the queue since. So:
+ *
+ * - The callback of an uv_idle_t, uv_prepare_t or uv_check_t that a connection has started is the
+ *   connection's only if nobody else had a callback since; else it says [?], and so does what it
+ *   causes: several may have.
+ * - An uv_async_t runs for whoever has sent last, although libuv makes one of many sends; and an
+ *   uv_timer_t for whoever has started it last, although all of a program's timers may be behind it
+ *   (as they are in Node).
+ *
+ * A program that makes what is in its queue async resources (uvhooks/async_resource.h) has no such
+ * limit.
  */
 #include "context_connection.h"
 #include "log.h"
@@ -50,6 +57,13 @@ const char log_plugin_name[] = "context";
 static struct uvhooks_local_storage storage =
     UVHOOKS_LOCAL_STORAGE(context_drop, UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS);
 
+/*
+ * The connection that this thread had a callback of last, and how often that has changed. Small,
+ * since room for the static TLS of a plugin is.
+ */
+static __thread struct context_tag turn __attribute__((tls_model("initial-exec")));
+static __thread uint64_t turns __attribute__((tls_model("initial-exec")));
+
 static bool tag_datagrams = true;
 static struct context_tag only[TAGS_MAX];
 static size_t only_count; /* 0: all are shown */
@@ -65,6 +79,20 @@ static struct context_tag tag_of(const struct context_connection *connection)
 static struct context_connection *current(void)
 {
 	return uvhooks_local_storage_get_store(&storage);
+}
+
+static bool is_same(struct context_tag left, struct context_tag right)
+{
+	return left.kind == right.kind && left.number == right.number;
+}
+
+/* What runs from here on is this connection's, or none's. */
+static void note_turn(struct context_tag tag)
+{
+	if (is_same(turn, tag))
+		return;
+	turn = tag;
+	turns++;
 }
 
 /* What is caused from here to the end of the callback is the connection's. */
@@ -124,26 +152,66 @@ static struct context_tag tag_of_resource(const struct uvhooks_event *event)
 	return tag;
 }
 
+/* What may run a queue of the program's that others than who started it have put something into. */
+static bool may_run_queue(const struct uvhooks_event *event)
+{
+	return event->type == UVHOOKS_IDLEWRAP || event->type == UVHOOKS_PREPAREWRAP ||
+	       event->type == UVHOOKS_CHECKWRAP;
+}
+
+/* Noted is the turn, counting from 1. What none has started is none's, whoever comes meanwhile. */
+static struct context_tag on_start(const struct uvhooks_event *event)
+{
+	if (may_run_queue(event) && current() != NULL)
+		context_note(event->async_id, turns + 1);
+	return tag_of_resource(event);
+}
+
+static struct context_tag on_stop(const struct uvhooks_event *event)
+{
+	if (may_run_queue(event))
+		context_note(event->async_id, 0);
+	return tag_of_resource(event);
+}
+
+static struct context_tag on_before_queue(const struct uvhooks_event *event)
+{
+	uint64_t since = context_noted(event->async_id);
+
+	if (since != 0 && since != turns + 1)
+		enter(&context_several);
+	/* What has no connection here just goes on with what others have begun. */
+	if (current() != NULL)
+		note_turn(tag_of(current()));
+	return tag_of(current());
+}
+
 static struct context_tag on_before(const struct uvhooks_event *event)
 {
 	struct context_connection *connection = owner_of(event);
-	struct context_tag tag;
 	char kind = arrival(event);
 
+	if (may_run_queue(event) && !(event->flags & UVHOOKS_FLAG_CLOSING))
+		return on_before_queue(event);
 	if (connection == NULL && kind != 0)
 		connection = context_connection_new(kind);
-	if (connection == NULL)
-		return tag_of(uvhooks_local_storage_store_of_event(&storage, event));
-	enter(connection);
-	tag = connection->tag;
-	context_drop(connection);
-	return tag;
+	if (connection != NULL) {
+		enter(connection);
+		context_drop(connection);
+	}
+	note_turn(tag_of(current()));
+	return turn;
 }
 
-/* What the callback was given is with its scope, where it came with it. */
+/*
+ * As before: what has come with the callback, or with the wake-up, only its scope has; what the
+ * resource carries is not what was entered in its callback.
+ */
 static struct context_tag on_after(const struct uvhooks_event *event)
 {
-	return arrival(event) != 0 ? tag_of(current()) : tag_of_resource(event);
+	if (arrival(event) != 0 || event->type == UVHOOKS_ASYNCWRAP || may_run_queue(event))
+		return tag_of(current());
+	return tag_of_resource(event);
 }
 
 /* Is the event in a callback? At top level what is entered would never end. */
@@ -170,9 +238,11 @@ static struct context_tag on_link(const struct uvhooks_event *event)
 	if (connection == NULL)
 		return tag_of_resource(event);
 	context_tie(connection, event->other_async_id);
-	if (is_in_callback(event))
-		enter(connection);
 	tag = connection->tag;
+	if (is_in_callback(event)) {
+		enter(connection);
+		note_turn(tag);
+	}
 	context_drop(connection);
 	return tag;
 }
@@ -180,7 +250,7 @@ static struct context_tag on_link(const struct uvhooks_event *event)
 /* A handle that came over a pipe may turn out to be a server. */
 static struct context_tag on_type_change(const struct uvhooks_event *event)
 {
-	context_untie(event->async_id);
+	context_forget(event->async_id);
 	return tag_of_resource(event);
 }
 
@@ -188,8 +258,9 @@ static struct context_tag on_destroy(const struct uvhooks_event *event)
 {
 	struct context_tag tag = tag_of_resource(event);
 
-	if (event->type == UVHOOKS_TCPWRAP || event->type == UVHOOKS_PIPEWRAP)
-		context_untie(event->async_id);
+	if (event->type == UVHOOKS_TCPWRAP || event->type == UVHOOKS_PIPEWRAP ||
+	    may_run_queue(event))
+		context_forget(event->async_id);
 	return tag;
 }
 
@@ -200,6 +271,10 @@ static struct context_tag note(const struct uvhooks_event *event)
 		return on_before(event);
 	case UVHOOKS_EVENT_AFTER:
 		return on_after(event);
+	case UVHOOKS_EVENT_START:
+		return on_start(event);
+	case UVHOOKS_EVENT_STOP:
+		return on_stop(event);
 	case UVHOOKS_EVENT_LINK:
 		return on_link(event);
 	case UVHOOKS_EVENT_TYPE_CHANGE:
@@ -213,7 +288,7 @@ static struct context_tag note(const struct uvhooks_event *event)
 static bool is_shown(struct context_tag tag)
 {
 	for (size_t i = 0; i < only_count; i++)
-		if (only[i].kind == tag.kind && only[i].number == tag.number)
+		if (is_same(only[i], tag))
 			return true;
 	return only_count == 0;
 }
@@ -228,11 +303,13 @@ static void on_event(const struct uvhooks_event *event, void *data)
 		log_event(event, context_tag_text(tag, text));
 }
 
-/* "c12", "d3", or "-" for what has no tag. */
+/* "c12", "d3", "?", or "-" for what has no tag. */
 static bool read_tag(const char *word, size_t length, struct context_tag *tag)
 {
 	*tag = (struct context_tag){0, 0};
-	if (length == 1 && word[0] == '-')
+	if (length == 1 && word[0] == CONTEXT_SEVERAL)
+		tag->kind = CONTEXT_SEVERAL;
+	if (length == 1 && (word[0] == '-' || word[0] == CONTEXT_SEVERAL))
 		return true;
 	if (length < 2 || length > 19 || word[1] == '0')
 		return false;
@@ -255,7 +332,7 @@ static int read_only(struct uvhooks_plugin_args *args, const char *word, size_t 
 		return uvhooks_plugin_error(
 		    args,
 		    "only: '%.*s' is nobody; say c1 for the first connection, d1 for the first "
-		    "datagram, or - for events of none",
+		    "datagram, - for events of none, or ? for those of several",
 		    (int) length, word);
 	if (only_count == TAGS_MAX)
 		return uvhooks_plugin_error(args, "only: %d are the most that can be chosen",

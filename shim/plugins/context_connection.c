@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of connections, by the id of the handle.
+ * The table of what is known of handles, by their ids.
  *
  * Only the ends of a connection change it; each event of a stream asks it. As a loop is used by one
  * thread at a time, few threads ever ask for the same shard, and the lock is held for some loads
@@ -15,31 +15,37 @@
 #define SHARDS        64
 #define FIRST_BUCKETS 16
 
+/* One handle: whose it is, or a number that was noted. */
+struct entry {
+	struct entry *next;
+	uvhooks_async_id handle;
+	struct context_connection *connection;
+	uint64_t number;
+};
+
 struct shard {
 	pthread_mutex_t lock;
 	size_t count;
 	size_t buckets; /* a power of two */
-	struct context_connection **heads;
-	struct context_connection *first_heads[FIRST_BUCKETS];
+	struct entry **heads;
+	struct entry *first_heads[FIRST_BUCKETS];
 };
 
 static struct shard shards[SHARDS];
 
 static _Atomic uint64_t connections, datagrams, released;
 
-const char *context_tag_text(struct context_tag tag, char text[CONTEXT_TAG_BYTES])
+struct context_connection context_several = {{CONTEXT_SEVERAL, 0}, 1, true};
+
+const char *context_tag_text(struct context_tag tag, char buffer[CONTEXT_TAG_BYTES])
 {
-	char *at = text + CONTEXT_TAG_BYTES - 1;
-	uint64_t number = tag.number;
+	char *at = buffer + CONTEXT_TAG_BYTES - 1;
 
 	*at = '\0';
-	if (tag.kind == 0)
-		return at;
-	do {
+	for (uint64_t number = tag.number; number != 0; number /= 10)
 		*--at = (char) ('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	*--at = tag.kind;
+	if (tag.kind != 0)
+		*--at = tag.kind;
 	return at;
 }
 
@@ -52,9 +58,8 @@ struct context_connection *context_connection_new(char kind)
 		return NULL;
 	made->tag.kind = kind;
 	made->tag.number = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
-	atomic_init(&made->handle, 0);
 	atomic_init(&made->references, 1);
-	made->next = NULL;
+	atomic_init(&made->accepted, false);
 	return made;
 }
 
@@ -87,18 +92,17 @@ static struct shard *lock_shard(uvhooks_async_id handle)
 	return shard;
 }
 
-static struct context_connection **head_of(const struct shard *shard, uvhooks_async_id handle)
+static struct entry **head_of(const struct shard *shard, uvhooks_async_id handle)
 {
 	return &shard->heads[hash(handle) / SHARDS & (shard->buckets - 1)];
 }
 
-/* The link that leads to the connection of a handle, or to NULL. */
-static struct context_connection **link_of(const struct shard *shard, uvhooks_async_id handle)
+/* The link that leads to the entry of a handle, or to NULL. */
+static struct entry **link_of(const struct shard *shard, uvhooks_async_id handle)
 {
-	struct context_connection **link = head_of(shard, handle);
+	struct entry **link = head_of(shard, handle);
 
-	while (*link != NULL &&
-	       atomic_load_explicit(&(*link)->handle, memory_order_relaxed) != handle)
+	while (*link != NULL && (*link)->handle != handle)
 		link = &(*link)->next;
 	return link;
 }
@@ -112,10 +116,10 @@ static void grow(struct shard *shard)
 	if (larger.heads == NULL)
 		return;
 	for (size_t i = 0; i < shard->buckets; i++) {
-		struct context_connection *next, *at = shard->heads[i];
+		struct entry *next, *at = shard->heads[i];
 
 		for (; at != NULL; at = next) {
-			struct context_connection **head = head_of(&larger, at->handle);
+			struct entry **head = head_of(&larger, at->handle);
 
 			next = at->next;
 			at->next = *head;
@@ -128,30 +132,51 @@ static void grow(struct shard *shard)
 	shard->buckets = larger.buckets;
 }
 
-bool context_tie(struct context_connection *connection, uvhooks_async_id handle)
+/* The entry of a handle, made if there is none; NULL if memory is short. */
+static struct entry *entry_of(struct shard *shard, uvhooks_async_id handle)
 {
-	uvhooks_async_id none = 0;
-	struct context_connection **head;
-	struct shard *shard;
+	struct entry *entry = *link_of(shard, handle);
+	struct entry **head;
 
-	if (!atomic_compare_exchange_strong(&connection->handle, &none, handle))
-		return false;
-	context_hold(connection);
-	shard = lock_shard(handle);
-	if (shard->count == shard->buckets)
+	if (entry != NULL)
+		return entry;
+	entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return NULL;
+	if (shard->count++ == shard->buckets)
 		grow(shard);
 	head = head_of(shard, handle);
-	connection->next = *head;
-	*head = connection;
-	shard->count++;
+	entry->handle = handle;
+	entry->next = *head;
+	*head = entry;
+	return entry;
+}
+
+bool context_tie(struct context_connection *connection, uvhooks_async_id handle)
+{
+	struct context_connection *old = NULL;
+	struct shard *shard;
+	struct entry *entry;
+
+	if (atomic_exchange(&connection->accepted, true))
+		return false;
+	shard = lock_shard(handle);
+	entry = entry_of(shard, handle);
+	if (entry != NULL) {
+		context_hold(connection);
+		old = entry->connection;
+		entry->connection = connection;
+	}
 	pthread_mutex_unlock(&shard->lock);
-	return true;
+	context_drop(old);
+	return entry != NULL;
 }
 
 struct context_connection *context_find(uvhooks_async_id handle)
 {
 	struct shard *shard = lock_shard(handle);
-	struct context_connection *found = *link_of(shard, handle);
+	const struct entry *entry = *link_of(shard, handle);
+	struct context_connection *found = entry == NULL ? NULL : entry->connection;
 
 	if (found != NULL)
 		context_hold(found);
@@ -159,18 +184,40 @@ struct context_connection *context_find(uvhooks_async_id handle)
 	return found;
 }
 
-void context_untie(uvhooks_async_id handle)
+void context_note(uvhooks_async_id handle, uint64_t number)
 {
 	struct shard *shard = lock_shard(handle);
-	struct context_connection **link = link_of(shard, handle);
-	struct context_connection *found = *link;
+	struct entry *entry = entry_of(shard, handle);
 
-	if (found != NULL) {
-		*link = found->next;
+	if (entry != NULL)
+		entry->number = number;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+uint64_t context_noted(uvhooks_async_id handle)
+{
+	struct shard *shard = lock_shard(handle);
+	const struct entry *entry = *link_of(shard, handle);
+	uint64_t number = entry == NULL ? 0 : entry->number;
+
+	pthread_mutex_unlock(&shard->lock);
+	return number;
+}
+
+void context_forget(uvhooks_async_id handle)
+{
+	struct shard *shard = lock_shard(handle);
+	struct entry **link = link_of(shard, handle);
+	struct entry *entry = *link;
+
+	if (entry != NULL) {
+		*link = entry->next;
 		shard->count--;
 	}
 	pthread_mutex_unlock(&shard->lock);
-	context_drop(found);
+	if (entry != NULL)
+		context_drop(entry->connection);
+	free(entry);
 }
 
 void context_count(uint64_t *made, uint64_t *gone)
