@@ -462,7 +462,7 @@ static void queue(struct uvh_context *context, struct uvh_record *record)
 		uvh_record_at(context->destroy_last)->next = record->index;
 	context->destroy_last = record->index;
 	context->destroy_count++;
-	record->flags |= UVH_RECORD_QUEUED;
+	uvh_record_flag(record, UVH_RECORD_QUEUED);
 }
 
 /* As many destroys as Node lets wait before it delivers them early. */
@@ -529,7 +529,7 @@ static inline void deliver_now(struct uvh_context *context, struct uvh_record *r
 	frame->kind = UVH_FRAME_DRAIN;
 	frame->state = 0;
 	uvh_push(context, frame);
-	record->flags |= UVH_RECORD_QUEUED;
+	uvh_record_flag(record, UVH_RECORD_QUEUED);
 	context->draining = true;
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_DESTROY, flags), record, frame->id, 0,
 			NULL);
@@ -548,7 +548,7 @@ void uvh_drain(struct uvh_context *context)
 
 void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
-	record->flags |= UVH_RECORD_ENDED;
+	uvh_record_flag(record, UVH_RECORD_ENDED);
 	if (uvh_hooks_on())
 		deliver_now(context, record, flags);
 	else

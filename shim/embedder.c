@@ -48,7 +48,7 @@ static struct uvh_record *make_record(struct uvh_context *context, void *owner, 
 	record->type = type;
 	record->fs_type = UVHOOKS_FS_NONE;
 	record->trigger = trigger;
-	record->flags |= UVH_RECORD_EMBEDDER;
+	uvh_record_flag(record, UVH_RECORD_EMBEDDER);
 	uvh_record_set_space(record, space);
 	return record;
 }
@@ -77,7 +77,7 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 		return 0;
 	__atomic_store_n(&record->live_tag, record->tag, __ATOMIC_RELAXED);
 	if (options != NULL && options->require_manual_destroy)
-		record->flags |= UVH_RECORD_MANUAL;
+		uvh_record_flag(record, UVH_RECORD_MANUAL);
 	else
 		space->embedders_made++;
 	resource->record = record->index;
@@ -139,7 +139,7 @@ UVH_SLOW static void *run_destroyed(struct uvh_context *context,
 
 	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
 	scope.here = UVH_HERE();
-	record->flags |= UVH_RECORD_MANUAL | UVH_RECORD_ENDED | UVH_RECORD_DESTROYED;
+	uvh_record_flag(record, UVH_RECORD_MANUAL | UVH_RECORD_ENDED | UVH_RECORD_DESTROYED);
 	__atomic_store_n(&record->id, resource->async_id, __ATOMIC_RELEASE);
 	uvh_enter(&scope, record, (void *) job->function, UVHOOKS_FLAG_AFTER_DESTROY,
 		  UVH_FRAME_CALLBACK, true);
@@ -209,7 +209,7 @@ void *uvhooks_promise_run_reaction(struct uvhooks_promise *promise,
 /* The event of a resource's end, from whoever is the first to say so. */
 static void end(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
-	record->flags |= UVH_RECORD_ENDED;
+	uvh_record_flag(record, UVH_RECORD_ENDED);
 	if (!(record->flags & UVH_RECORD_MANUAL))
 		__atomic_add_fetch(&uvh_spaces[record->space].embedders_ended, 1, __ATOMIC_RELAXED);
 	if (flags & UVHOOKS_FLAG_THREAD_ENDED)
@@ -255,8 +255,9 @@ void uvh_embedders_end(struct uvh_context *context, struct uvh_space *space, uns
 		    __atomic_load_n(&space->embedders_ended, __ATOMIC_RELAXED))
 			return;
 		if (id != 0 && uvhooks_id_space(id) == space->number &&
-		    (record->flags & (UVH_RECORD_EMBEDDER | UVH_RECORD_MANUAL |
-				      UVH_RECORD_ENDED)) == UVH_RECORD_EMBEDDER &&
+		    (__atomic_load_n(&record->flags, __ATOMIC_RELAXED) &
+		     (UVH_RECORD_EMBEDDER | UVH_RECORD_MANUAL | UVH_RECORD_ENDED)) ==
+			UVH_RECORD_EMBEDDER &&
 		    claim(record, id))
 			end(context, record, flags);
 	}

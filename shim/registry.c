@@ -112,7 +112,7 @@ struct uvh_record *uvh_pooled_take(struct uvh_context *context)
 	struct uvh_record *record = uvh_records_take(&context->pooled);
 
 	if (record != NULL)
-		record->flags = UVH_RECORD_POOLED;
+		uvh_record_flag(record, UVH_RECORD_POOLED);
 	return record;
 }
 

@@ -231,6 +231,12 @@ static inline void uvh_record_set_space(struct uvh_record *record, uint16_t numb
 	__atomic_store_n(&record->space, number, __ATOMIC_RELAXED);
 }
 
+/* Who looks for what an ending thread left behind reads the flags of all records. */
+static inline void uvh_record_flag(struct uvh_record *record, unsigned int flag)
+{
+	__atomic_store_n(&record->flags, (uint8_t) (record->flags | flag), __ATOMIC_RELAXED);
+}
+
 /* No read-modify-write: only the thread that uses the loop changes it. */
 static inline void uvh_record_void_tag(struct uvh_record *record)
 {
@@ -249,7 +255,7 @@ static inline void uvh_record_clear(struct uvh_record *record)
 	uvh_record_own(record, NULL);
 	__atomic_store_n(&record->id, 0, __ATOMIC_RELAXED);
 	uvh_record_void_tag(record);
-	record->flags = 0;
+	__atomic_store_n(&record->flags, 0, __ATOMIC_RELAXED);
 }
 
 static inline void uvh_records_give(struct uvh_records *records, struct uvh_record *record)

@@ -111,6 +111,8 @@ static struct uvh_space *space_take(struct uvh_context *context)
 {
 	uint32_t number = __atomic_load_n(&fresh_number, __ATOMIC_RELAXED);
 
+	if (uvh_spaces == NULL) /* a constructor asks for its ids before ours has run */
+		return NULL;
 	while (number < UVH_SPACE_MAX) {
 		struct uvh_space *space = &uvh_spaces[number];
 

@@ -22,7 +22,6 @@ static void start_storing(void)
 {
 #ifndef UVH_NO_STORAGE
 	uvh_lock();
-
 	__atomic_store_n(&uvh_storing, true, __ATOMIC_RELEASE);
 	uvh_watch();
 	uvh_unlock();
@@ -293,6 +292,7 @@ void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record
 {
 	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *old = carried->captured;
+
 	if (old != NULL && uvh_in_callback(context))
 		keep_in_frames(context, record, old);
 	if (stores != NULL)
@@ -316,10 +316,17 @@ void uvh_stores_forget_slowly(struct uvh_record *record)
 
 void uvh_stores_send(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_store *stores = uvh_stores(context);
+	const struct uvh_frame *top = context->top;
 	struct uvh_carried *carried = uvh_carried(record);
-	const struct uvh_store *at = stores;
+	struct uvh_store *stores = NULL;
+	const struct uvh_store *at;
 
+	/* Not uvh_stores, which may have the frame hold them: that may be what was interrupted. */
+	if (top->state & UVH_FRAME_STORES)
+		stores = top->stores;
+	else if (borrows(top))
+		stores = uvh_carried(top->record)->captured;
+	at = stores;
 	while (at != NULL && !at->follows_wakeups)
 		at = at->outer;
 	if (at == NULL)
@@ -442,16 +449,38 @@ void *uvhooks_local_storage_exit(struct uvhooks_local_storage *storage,
 	return uvhooks_local_storage_run(storage, NULL, function, argument);
 }
 
+/* After a longjmp, or in the scope of an embedder's resource. */
+UVH_SLOW static void *get_slowly(struct uvh_context *context, uint64_t key, uintptr_t here)
+{
+	const struct uvh_store *found;
+
+	uvh_stack_check(context, here);
+	found = find(uvh_stores(context), key);
+	return found == NULL ? NULL : found->store;
+}
+
 void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storage)
 {
 	struct uvh_context *context = uvh_tls.context;
 	const uint64_t key = __atomic_load_n(&storage->key, __ATOMIC_RELAXED);
 	const struct uvh_store *found;
+	const struct uvh_frame *top;
 
 	if (UVH_UNLIKELY(context == NULL || key == 0))
 		return NULL;
-	uvh_stack_check(context, UVH_HERE());
-	found = find(uvh_stores(context), key);
+	top = context->top;
+	if (UVH_UNLIKELY(UVH_HERE() - top->here < UVH_STACK_SPAN))
+		return get_slowly(context, key, UVH_HERE());
+	if (top->state & UVH_FRAME_STORES)
+		found = top->stores;
+	else if (top->record == NULL)
+		return NULL;
+	else if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
+		return get_slowly(context, key, UVH_HERE());
+	else
+		found = uvh_carried(top->record)->captured;
+	while (found != NULL && found->key != key)
+		found = found->outer;
 	return found == NULL ? NULL : found->store;
 }
 

@@ -91,8 +91,8 @@ void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record
 static inline bool uvh_store_counts(const struct uvh_store *store, const struct uvh_record *record,
 				    uint32_t others)
 {
-	return store->space == record->space && store->local > others &&
-	       !(record->flags & UVH_RECORD_POOLED);
+	return store->space == record->space && !(record->flags & UVH_RECORD_POOLED) &&
+	       store->local > others;
 }
 
 /* The resource carries the current stores from now on. Only where uvh_storing. */
