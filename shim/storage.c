@@ -119,7 +119,7 @@ void uvh_store_drop(struct uvh_store *store)
 		end(store);
 }
 
-/* The same where a signal handler may be. */
+/* The same where a signal handler may be: what ends is buried by whoever comes by. */
 static void drop_later(struct uvh_store *store)
 {
 	struct uvh_store *next;
@@ -310,8 +310,10 @@ void uvh_stores_forget_slowly(struct uvh_record *record)
 	carried->captured = NULL;
 	if (captured != NULL)
 		drop_for(captured, record);
-	if (UVH_UNLIKELY(following))
+	if (UVH_UNLIKELY(following)) {
 		uvh_store_drop(__atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL));
+		bury();
+	}
 }
 
 void uvh_stores_send(struct uvh_context *context, const struct uvh_record *record)
@@ -411,6 +413,7 @@ void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *sto
 
 	if (UVH_UNLIKELY(context == NULL))
 		return function(argument);
+	bury();
 	current = uvh_stores(context);
 	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
 	found = key == 0 ? NULL : find(current, key);
@@ -432,6 +435,7 @@ int uvhooks_local_storage_enter_with(struct uvhooks_local_storage *storage, void
 
 	if (UVH_UNLIKELY(context == NULL))
 		return -ENOMEM;
+	bury();
 	current = uvh_stores(context);
 	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
 	found = key == 0 ? NULL : find(current, key);

@@ -72,3 +72,20 @@ play_seeds() {
 	run -1 cmp -s "$BATS_TEST_TMPDIR/lost.json" "$BATS_TEST_TMPDIR/seed-5.json"
 	run -1 check_events --ended "$BATS_TEST_TMPDIR/lost.json"
 }
+
+@test "random use of local storages agrees with a model that copies where the shim shares" {
+	for seed in $(seq 1 200); do
+		with_shim UVHOOKS_STRICT=1 "$PROGRAMS/random_stores" "$seed" 1000 >>"$BATS_TEST_TMPDIR/output"
+	done
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/output")" = 200 ]
+}
+
+@test "it also does when hooks hear of all events, whose stream keeps the rules" {
+	LOGS=$BATS_TEST_TMPDIR
+	for seed in $(seq 201 230); do
+		with_log UVHOOKS_STRICT=1 UVHOOKS_TEST_COUNTERS="$LOGS/counters" \
+			"$PROGRAMS/random_stores" "$seed" 1000
+		! grep -v ' 0$' "$LOGS/counters"
+	done
+	check_events --ended --named-triggers "$LOGS"/*.json
+}

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* Powers of two. */
-#define SHARDS        64
+#define SHARDS        16
 #define FIRST_BUCKETS 16
 
 /* One handle: whose it is, or a number that was noted. */
