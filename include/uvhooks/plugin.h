@@ -98,11 +98,26 @@ uvhooks_plugin_error(struct uvhooks_plugin_args *args, const char *format, ...)
 
 /*
  * Checks a UVHOOKS_PLUGINS text as a process under the shim would read it: finds and loads each
- * plugin and calls its init as a dry run. 0, or -1 and the reason, one line, in `message`.
+ * plugin and calls its init as a dry run. 0, or -1 and the reason, one line, in `message`; -1 also
+ * if there is no shim.
  *
  * Thread: any, one at a time. Since: 0.1.
  */
 UVHOOKS_API int uvhooks_check_plugins(const char *plugins, char *message, size_t message_bytes);
+
+#ifndef UVHOOKS_SHIM
+static inline int uvhooks_bare_check_plugins(const char *plugins, char *message,
+					     size_t message_bytes)
+{
+	(void) plugins;
+	snprintf(message, message_bytes, "libuvhooks.so is not in this process");
+	return -1;
+}
+
+#define uvhooks_check_plugins(...)                                                                 \
+	(UVHOOKS_HAS(uvhooks_check_plugins) ? (uvhooks_check_plugins) (__VA_ARGS__)                \
+					    : uvhooks_bare_check_plugins(__VA_ARGS__))
+#endif
 
 #ifdef __cplusplus
 }
