@@ -199,7 +199,7 @@ void uvh_give_stored(struct uvh_record *record);
 
 static inline void uvh_give(struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(uvh_storing))
+	if (UVH_UNLIKELY(uvh_storing()))
 		uvh_give_stored(record);
 	else
 		uvh_record_give(record);

@@ -45,11 +45,16 @@ static inline bool uvh_hooks_on(void)
 }
 
 /* A store of a local storage was entered once: resources carry stores. */
+extern bool uvh_store_entered;
+
+static inline bool uvh_storing(void)
+{
 #ifdef UVH_NO_STORAGE /* the baseline of a benchmark */
-#define uvh_storing false
+	return false;
 #else
-extern bool uvh_storing;
+	return __atomic_load_n(&uvh_store_entered, __ATOMIC_RELAXED);
 #endif
+}
 
 /* Either of them: the one branch where a resource is made or armed. */
 extern bool uvh_watching;

@@ -85,7 +85,7 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 	resource->async_id = uvh_space_next_id(space);
 	__atomic_store_n(&record->id, resource->async_id, __ATOMIC_RELEASE);
 	if (UVH_UNLIKELY(uvh_watched())) {
-		if (uvh_storing)
+		if (uvh_storing())
 			uvh_stores_capture(context, record);
 		if (uvh_hooks_on())
 			uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0,

@@ -86,7 +86,7 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 
 void uvh_watch(void)
 {
-	__atomic_store_n(&uvh_watching, uvh_hooks_on() || uvh_storing, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_watching, uvh_hooks_on() || uvh_storing(), __ATOMIC_RELEASE);
 }
 
 #define HOOK_MAX 256

@@ -6,9 +6,7 @@
 #include "emit.h"
 #include "init.h"
 
-#ifndef UVH_NO_STORAGE
-UVH_HOT bool uvh_storing;
-#endif
+UVH_HOT bool uvh_store_entered;
 
 static uint64_t last_key;
 static bool following; /* a storage that follows wake-ups exists */
@@ -20,12 +18,10 @@ static struct uvh_store *dead_stores; /* dropped where no function of the progra
 /* A store is entered for the first time: from now on resources carry what there is. */
 static void start_storing(void)
 {
-#ifndef UVH_NO_STORAGE
 	uvh_lock();
-	__atomic_store_n(&uvh_storing, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_store_entered, true, __ATOMIC_RELEASE);
 	uvh_watch();
 	uvh_unlock();
-#endif
 }
 
 /* The storage's key, given to it when it has none. */
@@ -36,7 +32,7 @@ static uint64_t key_of(struct uvhooks_local_storage *storage)
 
 	if (UVH_LIKELY(key != 0))
 		return key;
-	if (!uvh_storing)
+	if (!uvh_storing())
 		start_storing();
 	if (storage->flags & UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS) {
 		__atomic_store_n(&following, true, __ATOMIC_RELEASE);
@@ -174,6 +170,27 @@ static struct uvh_store *find(struct uvh_store *stores, uint64_t key)
 	return stores;
 }
 
+/* The same store in another list, which the element takes; NULL if there is no memory. */
+static struct uvh_store *copy_of(const struct uvh_store *store, struct uvh_store *outer,
+				 uint16_t space)
+{
+	struct uvh_store *copy = take();
+
+	if (copy == NULL)
+		return NULL;
+	*copy = (struct uvh_store){
+	    .outer = outer,
+	    .origin = store->origin,
+	    .key = store->key,
+	    .store = store->store,
+	    .refs = 1,
+	    .space = space,
+	    .follows_wakeups = store->follows_wakeups,
+	};
+	__atomic_add_fetch(&store->origin->holders, 1, __ATOMIC_RELAXED);
+	return copy;
+}
+
 /* The list without the storage's element, in `*without`, held. False if there is no memory. */
 static bool leave_out(struct uvh_store *stores, uint64_t key, struct uvh_store **without)
 {
@@ -185,19 +202,13 @@ static bool leave_out(struct uvh_store *stores, uint64_t key, struct uvh_store *
 		return true;
 	}
 	for (; stores != found; stores = stores->outer) {
-		struct uvh_store *copy = take();
+		struct uvh_store *copy = copy_of(stores, NULL, stores->space);
 
-		*link = NULL;
+		*link = copy;
 		if (copy == NULL) {
 			uvh_store_drop(*without);
 			return false;
 		}
-		*copy = *stores;
-		copy->refs = 1;
-		copy->local = 0;
-		copy->outer = NULL;
-		__atomic_add_fetch(&stores->origin->holders, 1, __ATOMIC_RELAXED);
-		*link = copy;
 		link = &copy->outer;
 	}
 	*link = hold(found->outer);
@@ -287,12 +298,14 @@ static void keep_in_frames(struct uvh_context *context, const struct uvh_record 
 			own(frame, hold(old));
 }
 
-void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record,
-			  struct uvh_store *stores)
+void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *record)
 {
+	struct uvh_store *stores = uvh_stores(context);
 	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *old = carried->captured;
 
+	if (old == stores)
+		return;
 	if (old != NULL && uvh_in_callback(context))
 		keep_in_frames(context, record, old);
 	if (stores != NULL)
@@ -336,51 +349,61 @@ void uvh_stores_send(struct uvh_context *context, const struct uvh_record *recor
 	drop_later(__atomic_exchange_n(&carried->sent, hold(stores), __ATOMIC_ACQ_REL));
 }
 
-/* What the sender had, for the storages that follow, in front of what the handle carries. */
-static void follow(struct uvh_frame *frame, struct uvh_store *sent)
+/* The list with what the sender had for the storages that follow; both are taken. */
+static struct uvh_store *follow(struct uvh_store *carried, struct uvh_store *sent, uint16_t space)
 {
-	struct uvh_store *merged = hold(uvh_carried(frame->record)->captured);
+	struct uvh_store *merged = carried;
 
 	for (struct uvh_store *at = sent; at != NULL; at = at->outer) {
 		struct uvh_store *rest, *copy;
 
 		if (!at->follows_wakeups || !leave_out(merged, at->key, &rest))
 			continue;
-		copy = take();
+		copy = copy_of(at, rest, space);
 		if (copy == NULL) {
 			uvh_store_drop(rest);
 			continue;
 		}
-		*copy = *at;
-		copy->refs = 1;
-		copy->local = 0;
-		copy->outer = rest;
-		copy->space = frame->record->space;
-		__atomic_add_fetch(&at->origin->holders, 1, __ATOMIC_RELAXED);
 		uvh_store_drop(merged);
 		merged = copy;
 	}
-	own(frame, merged);
 	uvh_store_drop(sent);
+	return merged;
 }
 
-void uvh_stores_receive(struct uvh_context *context)
+bool uvh_stores_receive(struct uvh_record *record, struct uvh_store **captured)
 {
-	struct uvh_frame *frame = context->top;
-	struct uvh_carried *carried = uvh_carried(frame->record);
+	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *sent;
 
 	bury();
-	if (__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) == NULL)
-		return;
+	if (!uvh_storing() || __atomic_load_n(&carried->sent, __ATOMIC_RELAXED) == NULL)
+		return false;
 	sent = __atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL);
-	if (sent != NULL)
-		follow(frame, sent);
+	if (sent == NULL)
+		return false;
+	*captured = carried->captured;
+	carried->captured = follow(hold(*captured), sent, record->space);
+	return true;
+}
+
+void uvh_stores_received(struct uvh_context *context, struct uvh_record *record,
+			 struct uvh_store *captured)
+{
+	struct uvh_carried *carried = uvh_carried(record);
+	struct uvh_store *received = carried->captured;
+	struct uvh_frame *frame = context == NULL ? NULL : context->top;
+
+	carried->captured = captured;
+	if (frame != NULL && frame->record == record && borrows(frame))
+		own(frame, received);
+	else /* a hook has entered others, on top of these; or there is no frame */
+		uvh_store_drop(received);
 }
 
 void uvh_stores_begin_thread(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_store *captured = uvh_storing ? uvh_carried(record)->captured : NULL;
+	struct uvh_store *captured = uvh_storing() ? uvh_carried(record)->captured : NULL;
 
 	if (captured != NULL)
 		own(context->frames, hold(captured));

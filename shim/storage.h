@@ -9,7 +9,7 @@
  * a callback begins or ends.
  *
  * Nothing at all is done before a store is first entered: from then on uvh_watched() is true, and
- * uvh_storing.
+ * uvh_storing().
  */
 #ifndef UVH_STORAGE_H
 #define UVH_STORAGE_H
@@ -48,7 +48,7 @@ struct uvh_store {
 /* For events: what the resource carries. */
 static inline const void *uvh_stores_carried(const struct uvh_record *record)
 {
-	return UVH_LIKELY(!uvh_storing) ? NULL : uvh_carried(record)->captured;
+	return UVH_LIKELY(!uvh_storing()) ? NULL : uvh_carried(record)->captured;
 }
 
 /* The stores of an embedder's callback, which from now on holds them. */
@@ -59,7 +59,7 @@ static inline struct uvh_store *uvh_stores(struct uvh_context *context)
 {
 	struct uvh_frame *top = context->top;
 
-	if (UVH_LIKELY(!uvh_storing))
+	if (UVH_LIKELY(!uvh_storing()))
 		return NULL;
 	if (UVH_LIKELY(top->state & UVH_FRAME_STORES))
 		return top->stores;
@@ -74,7 +74,7 @@ static inline struct uvh_store *uvh_stores(struct uvh_context *context)
 /* A frame in the scope of the one below it, which is on top still. */
 static inline void uvh_stores_inherit(struct uvh_frame *frame, struct uvh_context *context)
 {
-	if (UVH_UNLIKELY(uvh_storing)) {
+	if (UVH_UNLIKELY(uvh_storing())) {
 		frame->stores = uvh_stores(context);
 		frame->state |= UVH_FRAME_STORES;
 	}
@@ -83,9 +83,9 @@ static inline void uvh_stores_inherit(struct uvh_frame *frame, struct uvh_contex
 /* One reference less; with the last one the program's release function is called. */
 void uvh_store_drop(struct uvh_store *store);
 
-/* The resource carries other stores from now on than it does. */
-void uvh_stores_recapture(struct uvh_context *context, struct uvh_record *record,
-			  struct uvh_store *stores);
+/* The resource carries the current stores from now on; in any case, and where less is to be done.
+ */
+void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *record);
 
 /* Are the references of this record those that are counted apart, with others beside them? */
 static inline bool uvh_store_counts(const struct uvh_store *store, const struct uvh_record *record,
@@ -95,23 +95,33 @@ static inline bool uvh_store_counts(const struct uvh_store *store, const struct 
 	       store->local > others;
 }
 
-/* The resource carries the current stores from now on. Only where uvh_storing. */
+/* Only where uvh_storing(). */
 static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_record *record)
 {
-	struct uvh_store *stores = uvh_stores(context);
+	const struct uvh_frame *top = context->top;
 	struct uvh_carried *carried = uvh_carried(record);
+	struct uvh_store *stores;
 
-	if (UVH_LIKELY(carried->captured == stores))
+	if (top->state & UVH_FRAME_STORES)
+		stores = top->stores;
+	else if (top->record == NULL)
+		stores = NULL;
+	else if (UVH_LIKELY(!(top->record->flags & UVH_RECORD_POOLED)))
+		stores = uvh_carried(top->record)->captured;
+	else
+		goto slowly;
+	if (carried->captured == stores)
 		return;
 	if (UVH_LIKELY(carried->captured == NULL && uvh_store_counts(stores, record, 0))) {
 		stores->local++;
 		carried->captured = stores;
 		return;
 	}
-	uvh_stores_recapture(context, record, stores);
+slowly:
+	uvh_stores_capture_slowly(context, record);
 }
 
-/* The resource is gone. Only where uvh_storing. False if there is more to do: forget_slowly. */
+/* The resource is gone. Only where uvh_storing(). False if there is more to do: forget_slowly. */
 static inline bool uvh_stores_forget(struct uvh_record *record)
 {
 	struct uvh_carried *carried = uvh_carried(record);
@@ -136,8 +146,14 @@ void uvh_stores_forget_slowly(struct uvh_record *record);
  */
 void uvh_stores_send(struct uvh_context *context, const struct uvh_record *record);
 
-/* The callback of an uv_async_t begins: it gets what was sent. */
-void uvh_stores_receive(struct uvh_context *context);
+/*
+ * The callback of an uv_async_t is about to begin. If something was sent, the record carries that
+ * for now, and what it had captured is in `*captured`: true, and uvh_stores_received puts it back
+ * once the callback's frame is there, which gets what was sent.
+ */
+bool uvh_stores_receive(struct uvh_record *record, struct uvh_store **captured);
+void uvh_stores_received(struct uvh_context *context, struct uvh_record *record,
+			 struct uvh_store *captured);
 
 /* A new thread's top level begins with what its resource carries. */
 void uvh_stores_begin_thread(struct uvh_context *context, const struct uvh_record *record);

@@ -6,7 +6,7 @@
 __attribute__((noinline)) static void tell_init(struct uvh_context *context,
 						struct uvh_record *record, unsigned int flags)
 {
-	if (uvh_storing)
+	if (uvh_storing())
 		uvh_stores_capture(context, record);
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record,
 			uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
@@ -135,7 +135,7 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 __attribute__((noinline)) static void tell_armed(struct uvh_context *context,
 						 struct uvh_record *record)
 {
-	if (uvh_storing)
+	if (uvh_storing())
 		uvh_stores_capture(context, record);
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, record->arm, record->arm,
 			record->callback[UVH_MAIN]);

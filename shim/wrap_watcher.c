@@ -189,13 +189,20 @@ __attribute__((noinline)) static void emit_wakeup(uv_async_t *handle)
 void uvh_tramp_async(uv_async_t *handle)
 {
 	UVH_SCOPE(scope);
+	struct uvh_store *captured;
+	struct uvh_record *received = NULL; /* the record, if it was sent stores */
 	uv_async_cb callback;
 
+	if (UVH_UNLIKELY(uvh_sends_slowly)) {
+		received = uvh_record_of_handle(handle);
+		if (received != NULL && !uvh_stores_receive(received, &captured))
+			received = NULL;
+	}
 	if (UVH_UNLIKELY(uvh_hooks_on()))
 		emit_wakeup(handle);
 	callback = (uv_async_cb) uvh_enter_handle(&scope, handle, 0);
-	if (UVH_UNLIKELY(uvh_sends_slowly) && scope.context != NULL)
-		uvh_stores_receive(scope.context);
+	if (UVH_UNLIKELY(received != NULL))
+		uvh_stores_received(scope.context, received, captured);
 	if (callback != NULL)
 		callback(handle);
 	scope.returned = true;
@@ -227,7 +234,7 @@ UVH_SLOW static int send_slowly(const struct uvh_real *real, uv_async_t *handle)
 	context = uvh_context();
 	if (context == NULL)
 		uvh_count(UVH_COUNT_unknown_senders);
-	else if (uvh_storing)
+	else if (uvh_storing())
 		uvh_stores_send(context, uvh_record_of_handle(handle));
 	return send_from(real, handle, context == NULL ? 0 : uvh_execution_id(context));
 }

@@ -256,6 +256,135 @@ without_times() {
 	jq -se 'map(.type) | unique == ["TCPSERVERWRAP", "TCPWRAP"]' log
 }
 
+# A program with resources of its own: of the types that are named, made, run and ended, in order.
+embedder() {
+	cat >embedder.c <<-'END'
+		#include <uv.h>
+		#include <uvhooks/promise.h>
+
+		static void *on_run(void *argument)
+		{
+			return argument;
+		}
+
+		static void run_promises(void)
+		{
+			struct uvhooks_promise parent, child;
+
+			uvhooks_promise_create(&parent);
+			uvhooks_promise_then(&parent, &child);
+			uvhooks_promise_resolve(&parent);
+			uvhooks_promise_run_reaction(&child, on_run, NULL);
+			uvhooks_promise_emit_destroy(&child);
+			uvhooks_promise_emit_destroy(&parent);
+		}
+
+		int main(int argc, char **argv)
+		{
+			struct uvhooks_async_resource resource;
+			uv_timer_t timer;
+
+			uv_timer_init(uv_default_loop(), &timer);
+			uv_close((uv_handle_t *) &timer, NULL);
+			uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+			for (int i = 1; i < argc; i++) {
+				uvhooks_async_resource_create(&resource, argv[i], NULL);
+				uvhooks_async_resource_run_in_async_scope(&resource, on_run, NULL);
+				uvhooks_async_resource_emit_destroy(&resource);
+			}
+			run_promises();
+			return 0;
+		}
+	END
+	# shellcheck disable=SC2046 # words, on purpose
+	"${CC:-cc}" embedder.c -o embedder -I "$BATS_TEST_DIRNAME/../include" \
+		$(pkg-config --cflags --libs libuv)
+}
+
+@test "text: a program's own resources go without a name of libuv's, promises are resolved" {
+	embedder
+	logged file="$PWD/log" ./embedder Job
+	without_times log >shown
+	diff -u - shown <<-'END'
+		init 2 TIMERWRAP (uv_timer_t) trigger=1 execution=1
+		loop_enter 0 execution=1
+		  destroy 2 TIMERWRAP (uv_timer_t) trigger=1 execution=0
+		loop_exit 0 execution=1
+		init 3 Job trigger=1 execution=1
+		before 3 Job trigger=1 execution=3 callback=on_run
+		after 3 Job trigger=1 execution=3 callback=on_run
+		destroy 3 Job trigger=1 execution=0
+		init 4 PROMISE trigger=1 execution=1
+		init 5 PROMISE trigger=4 execution=1
+		promise_resolve 4 PROMISE trigger=1 execution=1
+		before 5 PROMISE trigger=4 execution=5 callback=on_run
+		  promise_resolve 5 PROMISE trigger=4 execution=5
+		after 5 PROMISE trigger=4 execution=5 callback=on_run
+		destroy 5 PROMISE trigger=4 execution=0
+		destroy 4 PROMISE trigger=1 execution=0
+	END
+}
+
+@test "json: a program's own resources have its names, and libuv has none for them" {
+	embedder
+	logged format=json,file="$PWD/log" ./embedder Job HTTPINCOMINGMESSAGE
+	valid_json log
+	jq -se 'map(select(.event == "init") | [.type, .uv_type]) == [["TIMERWRAP", "uv_timer_t"],
+		["Job", "none"], ["HTTPINCOMINGMESSAGE", "none"], ["PROMISE", "none"],
+		["PROMISE", "none"]]' log
+	[ "$(count log promise_resolve PROMISE)" -eq 2 ]
+}
+
+@test "json: names of types are printable and UTF-8, whatever the program calls them" {
+	embedder
+	long=$(printf 'x%.0s' {1..62})
+	logged format=json,file="$PWD/log" ./embedder 'quote"' 'back\slash' $'new\nline' $'esc\e[2J' \
+		$'del\x7f' $'csi\xc2\x9b' 'Tâche' '仕事' '🧵' $'latin\xe2che' $'cut\xf0\x9f\xa7' $'long\xc0\x80' \
+		$'surrogate\xed\xa0\x80' "${long}仕" "${long}yzzz"
+	valid_json log
+	iconv -f UTF-8 -t UTF-8 log >/dev/null
+	# In JSON all of these are said by escapes, if at all: none is.
+	run -1 env LC_ALL=C grep -aP '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\x5c' log
+	jq -r 'select(.event == "init" and .uv_type == "none" and .type != "PROMISE") | .type' log |
+		diff -u <(printf '%s\n' 'quote?' 'back?slash' 'new?line' 'esc?[2J' 'del?' 'csi?' 'Tâche' '仕事' '🧵' \
+			'latin?che' 'cut???' 'long??' 'surrogate???' "$long" "${long}y") -
+	# The same in the log for people.
+	rm log
+	logged file="$PWD/log" ./embedder $'esc\e[2J' $'csi\xc2\x9b' $'latin\xe2che'
+	iconv -f UTF-8 -t UTF-8 log >/dev/null
+	run -1 env LC_ALL=C grep -aP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' log
+	[ "$(grep -c 'init [0-9]* \(esc?\[2J\|csi?\|latin?che\) ' log)" -eq 3 ]
+}
+
+@test "types=embedder selects what the program makes itself, and a name of Node's only that" {
+	embedder
+	logged "format=json,types=embedder,file=$PWD/log" ./embedder Job TCPWRAP HTTPINCOMINGMESSAGE
+	jq -se 'map(.type) | unique == ["HTTPINCOMINGMESSAGE", "Job", "PROMISE", "TCPWRAP"]' log
+	rm log
+	logged "format=json,types=PROMISE,file=$PWD/log" ./embedder Job HTTPINCOMINGMESSAGE
+	jq -se 'map(.type) | unique == ["PROMISE"]' log
+	rm log
+	logged "format=json,types=HTTPINCOMINGMESSAGE+uv_timer_t,file=$PWD/log" \
+		./embedder Job HTTPINCOMINGMESSAGE TIMERWRAP
+	jq -se 'map(.type + " " + .uv_type) | unique
+		== ["HTTPINCOMINGMESSAGE none", "TIMERWRAP uv_timer_t"]' log
+	# A thousand names of its own are no less: none of them is a type that was chosen.
+	rm log
+	# shellcheck disable=SC2046 # words, on purpose
+	logged "format=json,types=TIMERWRAP,file=$PWD/log" ./embedder $(printf 'Own%d ' {1..3000})
+	jq -se 'map(.type) | unique == ["TIMERWRAP"]' log
+	rm log
+	# shellcheck disable=SC2046 # words, on purpose
+	logged "format=json,types=embedder,events=init,file=$PWD/log" ./embedder $(printf 'Own%d ' {1..3000})
+	[ "$(jq -r .type log | sort -u | grep -c '^Own')" -eq 3000 ]
+}
+
+@test "text: where only one of a pair is shown, it indents nothing" {
+	logged "events=before,file=$PWD/log" "$habits" timers
+	[ "$(wc -l <log)" -gt 3 ]
+	run -1 grep -Ev '^ {0,2}[0-9]+\.[0-9]{6}  before ' log
+}
+
 # shellcheck disable=SC2154 # bats sets stderr_lines
 @test "what an option must be is said, and the program is not started" {
 	mkdir folder
@@ -282,6 +411,8 @@ without_times() {
 		events=init,befor|'befor' is not an event; known are node, all, init, before
 		types=Timer|'Timer' is not a type; say one as Node does, TIMERWRAP, or as libuv does, uv_timer_t
 		types=NONE|'NONE' is not a type
+		types=none|'none' is not a type
+		types=embedders|'embedders' is not a type
 	END
 }
 
