@@ -74,6 +74,14 @@ static inline uintptr_t uvh_frame_here(const struct uvh_frame *frame)
 	return frame->here + (frame->here & 1);
 }
 
+/* A type that a program named; where that is not how it is called, it is never found here. */
+struct uvh_type_seen {
+	const char *name;
+	uint16_t type;
+};
+
+#define UVH_TYPES_SEEN 8
+
 #define UVH_INLINE_FRAMES 48
 
 /*
@@ -106,7 +114,8 @@ struct uvh_context {
 	/* in a thread that uv_thread_create made: its own resource */
 	uvhooks_async_id root, root_trigger;
 	struct uvh_record *root_record;
-	struct uvh_context *next; /* all contexts */
+	struct uvh_type_seen types_seen[UVH_TYPES_SEEN]; /* by the address of the name */
+	struct uvh_context *next;                        /* all contexts */
 	uint32_t in_use;
 	struct uvh_frame inline_frames[UVH_INLINE_FRAMES];
 };

@@ -71,7 +71,7 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 		return 0;
 	if (trigger == 0 || trigger == UVHOOKS_ID_UNSET)
 		trigger = uvh_init_trigger(context);
-	resource->type = uvh_type_of_name(type);
+	resource->type = uvh_type_of_name(context, type);
 	record = make_record(context, resource, resource->type, space->number, trigger);
 	if (UVH_UNLIKELY(record == NULL))
 		return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "context.h"
 #include "types.h"
 
 /*
@@ -102,7 +103,7 @@ static uint16_t add(const struct name *name)
 	return UVHOOKS_EMBEDDER;
 }
 
-uint16_t uvh_type_of_name(const char *text)
+static uint16_t look_up(const char *text)
 {
 	uint16_t *in = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
 	struct name name;
@@ -115,6 +116,17 @@ uint16_t uvh_type_of_name(const char *text)
 			return type;
 	}
 	return add(&name);
+}
+
+uint16_t uvh_type_of_name(struct uvh_context *context, const char *text)
+{
+	struct uvh_type_seen *seen = &context->types_seen[((uintptr_t) text >> 4) % UVH_TYPES_SEEN];
+
+	if (UVH_UNLIKELY(seen->name == NULL || strcmp(seen->name, text) != 0)) {
+		seen->type = look_up(text);
+		seen->name = uvhooks_type_name(seen->type);
+	}
+	return seen->type;
 }
 
 const char *uvhooks_named_type(unsigned int type)

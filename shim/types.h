@@ -9,8 +9,10 @@
 
 #pragma GCC visibility push(hidden)
 
+struct uvh_context;
+
 /* The number of a type by that name, new if it is; UVHOOKS_EMBEDDER if there is none left. */
-uint16_t uvh_type_of_name(const char *name);
+uint16_t uvh_type_of_name(struct uvh_context *context, const char *name);
 
 #pragma GCC visibility pop
 

@@ -4,11 +4,11 @@
  * front. The program knows nothing of it.
  *
  *	[c1]     0.000921  before 7 TCPSERVERWRAP (uv_tcp_t) trigger=1 execution=7
- *callback=on_connection [c1]     0.000936    init 9 TCPWRAP (uv_tcp_t) trigger=7 execution=7 [c1]
- *0.000951    link 7 TCPSERVERWRAP (uv_tcp_t) trigger=1 execution=7 other=9 [c1]     0.001512 before
- *9 TCPWRAP (uv_tcp_t) trigger=7 execution=9 callback=on_read [c1]     0.001533    init 10
- *GETADDRINFOREQWRAP (uv_getaddrinfo_t) trigger=9 execution=9 ...
- *	[-]      0.002008  before 3 TIMERWRAP (uv_timer_t) trigger=1 execution=3 callback=on_tick
+ *	[c1]     0.000936    init 9 TCPWRAP (uv_tcp_t) trigger=7 execution=7
+ *	[c1]     0.000951    link 7 TCPSERVERWRAP (uv_tcp_t) trigger=1 execution=7
+ *	[c1]     0.001512  before 9 TCPWRAP (uv_tcp_t) trigger=7 execution=9
+ *	[c1]     0.001533    init 10 GETADDRINFOREQWRAP trigger=9 execution=9
+ *	[-]      0.002008  before 3 TIMERWRAP (uv_timer_t) trigger=1 execution=3
  *
  * c1, c2, ... are connections, in the order in which they came; d1, d2, ... are datagrams, each of
  * which is a connection of its own; [-] is what none of them is known to have caused. With
