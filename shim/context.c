@@ -431,18 +431,10 @@ static bool on_stack(const struct uvh_context *context, const struct uvh_record 
 	return false;
 }
 
-UVH_SLOW static void give_stored_slowly(struct uvh_record *record)
+void uvh_give_slowly(struct uvh_record *record)
 {
 	uvh_stores_forget_slowly(record);
 	uvh_record_give(record);
-}
-
-void uvh_give_stored(struct uvh_record *record)
-{
-	if (UVH_LIKELY(uvh_stores_forget(record)))
-		uvh_record_give(record);
-	else
-		give_stored_slowly(record);
 }
 
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)

@@ -204,12 +204,12 @@ struct uvh_scope {
 void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned int flags);
 
 /* The record goes back, and lets go of what it carries. */
-void uvh_give_stored(struct uvh_record *record);
+void uvh_give_slowly(struct uvh_record *record);
 
 static inline void uvh_give(struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(uvh_storing()))
-		uvh_give_stored(record);
+	if (UVH_UNLIKELY(uvh_storing()) && UVH_UNLIKELY(!uvh_stores_forget(record)))
+		uvh_give_slowly(record);
 	else
 		uvh_record_give(record);
 }

@@ -86,7 +86,7 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 	__atomic_store_n(&record->id, resource->async_id, __ATOMIC_RELEASE);
 	if (UVH_UNLIKELY(uvh_watched())) {
 		if (uvh_storing())
-			uvh_stores_capture(context, record);
+			uvh_stores_capture_slowly(context, record);
 		if (uvh_hooks_on())
 			uvh_emit(context, UVHOOKS_EVENT_INIT, record, uvh_execution_id(context), 0,
 				 NULL, 0);

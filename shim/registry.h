@@ -93,7 +93,30 @@ extern bool uvh_on_memcheck;
 #define UVH_SEGMENT_RECORDS ((size_t) 1 << UVH_SEGMENT_BITS)
 #define UVH_SEGMENT_BYTES   ((size_t) 128 * UVH_SEGMENT_RECORDS)
 
-struct uvh_store;
+/*
+ * One element of a list.
+ *
+ * `refs` counts elements, frames and records that name it. The records of the id space it was made
+ * in are counted apart, in `local`, and stand for one of the refs while there are any: that count
+ * is touched only by the thread that uses the loop, so it needs no atomic read-modify-write.
+ *
+ * An element that is the copy of another, made to leave out one behind it, has that one's store,
+ * and `origin` names it; `holders` of an origin counts itself, while it has refs, and its copies.
+ * The store is released with the last of them.
+ */
+struct uvh_store {
+	struct uvh_store *outer; /* the rest of the list; or the next in the list of free ones */
+	struct uvh_store *origin;
+	uint64_t key; /* of the storage */
+	void *store;
+	void (*release)(void *store);
+	struct uvh_store *next_dead; /* see drop_later */
+	uint32_t refs;
+	uint32_t holders;
+	uint32_t local;
+	uint16_t space;
+	bool follows_wakeups;
+};
 
 struct uvh_carried {
 	struct uvh_store *captured; /* what callbacks of the resource begin with; see storage.h */
@@ -184,6 +207,27 @@ static inline struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *
  * program's callback at any price.
  */
 struct uvh_record *uvh_record_by_search(const void *owner);
+
+/*
+ * The resource of a record is gone, and lets go of what it carries. Only where uvh_storing(). False
+ * if there is more to do, and then nothing has happened: see uvh_stores_forget_slowly.
+ */
+static inline bool uvh_stores_forget(struct uvh_record *record)
+{
+	struct uvh_carried *carried = uvh_carried(record);
+	struct uvh_store *captured = carried->captured;
+
+	if (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED) ||
+	    UVH_UNLIKELY(__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL))
+		return false;
+	if (captured == NULL)
+		return true;
+	if (UVH_UNLIKELY(captured->space != record->space || captured->local <= 1))
+		return false;
+	carried->captured = NULL;
+	captured->local--;
+	return true;
+}
 
 /* A run of free records: a chain first, then indexes that were never used. */
 struct uvh_records {

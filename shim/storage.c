@@ -268,11 +268,11 @@ static void own(struct uvh_frame *frame, struct uvh_store *stores)
 	uvh_store_drop(old);
 }
 
-/* A callback of the frame's record runs whose stores are not in the frame. */
+/* A callback whose stores are held by its record alone. */
 static bool borrows(const struct uvh_frame *frame)
 {
 	return frame->record != NULL && frame->kind != UVH_FRAME_SCOPE &&
-	       !(frame->state & UVH_FRAME_STORES);
+	       !(frame->state & UVH_FRAME_OWNS_STORES);
 }
 
 struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame)

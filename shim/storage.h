@@ -20,31 +20,6 @@
 
 #pragma GCC visibility push(hidden)
 
-/*
- * One element of a list.
- *
- * `refs` counts elements, frames and records that name it. The records of the id space it was made
- * in are counted apart, in `local`, and stand for one of the refs while there are any: that count
- * is touched only by the thread that uses the loop, so it needs no atomic read-modify-write.
- *
- * An element that is the copy of another, made to leave out one behind it, has that one's store,
- * and `origin` names it; `holders` of an origin counts itself, while it has refs, and its copies.
- * The store is released with the last of them.
- */
-struct uvh_store {
-	struct uvh_store *outer; /* the rest of the list; or the next in the list of free ones */
-	struct uvh_store *origin;
-	uint64_t key; /* of the storage */
-	void *store;
-	void (*release)(void *store);
-	struct uvh_store *next_dead; /* see drop_later */
-	uint32_t refs;
-	uint32_t holders;
-	uint32_t local;
-	uint16_t space;
-	bool follows_wakeups;
-};
-
 /* For events: what the resource carries. */
 static inline const void *uvh_stores_carried(const struct uvh_record *record)
 {
@@ -54,21 +29,37 @@ static inline const void *uvh_stores_carried(const struct uvh_record *record)
 /* The stores of an embedder's callback, which from now on holds them. */
 struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame);
 
+/*
+ * The stores of the scope on top; false if that is an embedder's. What a callback's resource
+ * carries is noted in the frame: it is looked for once.
+ */
+static inline bool uvh_stores_of_top(struct uvh_frame *top, struct uvh_store **stores)
+{
+	if (!(top->state & UVH_FRAME_STORES)) {
+		if (top->record == NULL) {
+			*stores = NULL;
+			return true;
+		}
+		/* Another thread may end it while it runs here. */
+		if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
+			return false;
+		top->stores = uvh_carried(top->record)->captured;
+		top->state |= UVH_FRAME_STORES;
+	}
+	*stores = top->stores;
+	return true;
+}
+
 /* The stores of the current scope. */
 static inline struct uvh_store *uvh_stores(struct uvh_context *context)
 {
-	struct uvh_frame *top = context->top;
+	struct uvh_store *stores;
 
 	if (UVH_LIKELY(!uvh_storing()))
 		return NULL;
-	if (UVH_LIKELY(top->state & UVH_FRAME_STORES))
-		return top->stores;
-	if (top->record == NULL)
-		return NULL;
-	/* Another thread may end an embedder's resource while it runs here. */
-	if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
-		return uvh_stores_of_embedder(top);
-	return uvh_carried(top->record)->captured;
+	return UVH_LIKELY(uvh_stores_of_top(context->top, &stores))
+		   ? stores
+		   : uvh_stores_of_embedder(context->top);
 }
 
 /* A frame in the scope of the one below it, which is on top still. */
@@ -87,57 +78,34 @@ void uvh_store_drop(struct uvh_store *store);
  */
 void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *record);
 
-/* Are the references of this record those that are counted apart, with others beside them? */
-static inline bool uvh_store_counts(const struct uvh_store *store, const struct uvh_record *record,
-				    uint32_t others)
-{
-	return store->space == record->space && !(record->flags & UVH_RECORD_POOLED) &&
-	       store->local > others;
-}
-
-/* Only where uvh_storing(). */
+/* The same for a record of libuv's, in little time. Only where uvh_storing(). */
 static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_record *record)
 {
-	const struct uvh_frame *top = context->top;
 	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *stores;
 
-	if (top->state & UVH_FRAME_STORES)
-		stores = top->stores;
-	else if (top->record == NULL)
-		stores = NULL;
-	else if (UVH_LIKELY(!(top->record->flags & UVH_RECORD_POOLED)))
-		stores = uvh_carried(top->record)->captured;
-	else
-		goto slowly;
-	if (carried->captured == stores)
-		return;
-	if (UVH_LIKELY(carried->captured == NULL && uvh_store_counts(stores, record, 0))) {
-		stores->local++;
-		carried->captured = stores;
-		return;
+	if (UVH_LIKELY(uvh_stores_of_top(context->top, &stores))) {
+		if (carried->captured == stores)
+			return;
+		if (UVH_LIKELY(carried->captured == NULL && stores->space == record->space &&
+			       stores->local != 0)) {
+			stores->local++;
+			carried->captured = stores;
+			return;
+		}
 	}
-slowly:
 	uvh_stores_capture_slowly(context, record);
 }
 
-/* The resource is gone. Only where uvh_storing(). False if there is more to do: forget_slowly. */
-static inline bool uvh_stores_forget(struct uvh_record *record)
+/* A handle that is armed mostly carries already what it is to carry. Only where uvh_storing(). */
+static inline bool uvh_stores_captured(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_carried *carried = uvh_carried(record);
-	struct uvh_store *captured = carried->captured;
+	struct uvh_store *stores;
 
-	if (UVH_UNLIKELY(__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL))
-		return false;
-	if (captured == NULL)
-		return true;
-	if (UVH_UNLIKELY(!uvh_store_counts(captured, record, 1)))
-		return false;
-	carried->captured = NULL;
-	captured->local--;
-	return true;
+	return uvh_stores_of_top(context->top, &stores) && uvh_carried(record)->captured == stores;
 }
 
+/* A resource is gone. Only where uvh_storing(). */
 void uvh_stores_forget_slowly(struct uvh_record *record);
 
 /*

@@ -100,7 +100,8 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	id = uvh_execution_id(context);
 	__atomic_store_n(&record->arm, id, __ATOMIC_RELAXED);
-	if (UVH_UNLIKELY(uvh_watched()))
+	if (UVH_UNLIKELY(uvh_watched()) &&
+	    (uvh_hooks_on() || !uvh_stores_captured(context, record)))
 		uvh_emit_armed(context, record);
 }
 

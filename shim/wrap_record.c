@@ -13,8 +13,8 @@ __attribute__((noinline)) static void tell_init(struct uvh_context *context,
 }
 
 /* A resource came to be, and something is to be done about it. */
-__attribute__((noinline)) static void emit_init(struct uvh_context *context,
-						struct uvh_record *record, unsigned int flags)
+static inline void emit_init(struct uvh_context *context, struct uvh_record *record,
+			     unsigned int flags)
 {
 	if (uvh_hooks_on())
 		tell_init(context, record, flags);

@@ -79,7 +79,7 @@ static struct uvh_record *thread_begins(uintptr_t here, uv_thread_cb entry, void
 	record->fs_type = UVHOOKS_FS_NONE;
 	__atomic_store_n(&record->id, uvh_space_next_id(home), __ATOMIC_RELEASE);
 	if (uvh_storing())
-		uvh_stores_capture(context, record);
+		uvh_stores_capture_slowly(context, record);
 	emit_thread(context, record, UVHOOKS_EVENT_INIT, uvh_execution_id(context), 0);
 	return record;
 }
