@@ -411,7 +411,7 @@ bool uvh_enter_scope(struct uvh_scope *scope, struct uvh_context *context)
 	frame->id = uvh_execution_id(context);
 	frame->here = scope->here;
 	frame->record = below->kind == UVH_FRAME_BOTTOM ? context->root_record : below->record;
-	frame->callback = NULL;
+	frame->callback = frame->record != NULL ? below->callback : NULL;
 	frame->trigger = uvh_execution_trigger(context);
 	frame->init_trigger = uvh_scope_trigger(context);
 	frame->kind = UVH_FRAME_SCOPE;

@@ -339,7 +339,7 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 		uvh_count(UVH_COUNT_stack_exhausted);
 		return;
 	}
-	frame->id = record->id;
+	frame->id = __atomic_load_n(&record->id, __ATOMIC_RELAXED);
 	frame->here = scope->here;
 	frame->record = record;
 	frame->callback = callback;
@@ -371,7 +371,7 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 		return false;
 	scope->context = context;
 	uvh_tls.in_libuv = 0;
-	frame->id = record->id;
+	frame->id = __atomic_load_n(&record->id, __ATOMIC_RELAXED);
 	frame->here = UVH_HERE();
 	frame->record = record;
 	frame->callback = callback;

@@ -94,16 +94,27 @@ int uvhooks_async_resource_create(struct uvhooks_async_resource *resource, const
 	return 0;
 }
 
-/* What the frame of a resource's scope has beside that of any callback. */
-static inline void scope_entered(struct uvh_frame *frame, const struct uvh_record *record)
+/*
+ * The frame of a resource's scope, before anybody hears of it. Its ids are the program's struct's:
+ * another thread may end the resource meanwhile, and then the record is another's.
+ */
+static inline void become_scope(struct uvh_frame *frame, const struct uvh_record *record,
+				const struct uvhooks_async_resource *resource)
 {
-	frame->trigger = record->trigger;
-	frame->type = record->type;
+	const struct uvh_frame *below = frame - 1;
+
+	frame->id = resource->async_id;
+	frame->trigger = resource->trigger_async_id;
+	frame->type = resource->type;
+	frame->stores = NULL;
+	frame->state |= UVH_FRAME_STORES;
+	if (UVH_UNLIKELY(uvh_storing()))
+		uvh_stores_begin_embedder(frame, record, resource->async_id);
 	/* A default trigger holds also in here, as in Node. */
-	if (UVH_UNLIKELY(frame[-1].kind == UVH_FRAME_SCOPE ||
-			 frame[-1].kind == UVH_FRAME_SCOPED_CALLBACK) &&
-	    frame[-1].init_trigger != 0) {
-		frame->init_trigger = frame[-1].init_trigger;
+	if (UVH_UNLIKELY(below->kind == UVH_FRAME_SCOPE ||
+			 below->kind == UVH_FRAME_SCOPED_CALLBACK) &&
+	    below->init_trigger != 0) {
+		frame->init_trigger = below->init_trigger;
 		frame->kind = UVH_FRAME_SCOPED_CALLBACK;
 	}
 }
@@ -124,55 +135,67 @@ static inline void *do_job(const struct job *job)
 	return result;
 }
 
-/* Its destroy was delivered: its scope is that of a record which has only the ids. */
-UVH_SLOW static void *run_destroyed(struct uvh_context *context,
-				    const struct uvhooks_async_resource *resource,
-				    const struct job *job)
+/* Enters the scope wherever it can be entered at all. */
+static void enter(struct uvh_scope *scope, struct uvh_context *context, struct uvh_record *record,
+		  const struct uvhooks_async_resource *resource, void *function, bool destroyed)
+{
+	struct uvh_frame *frame = uvh_place(scope, context);
+
+	if (UVH_UNLIKELY(frame == NULL)) {
+		uvh_count(UVH_COUNT_stack_exhausted);
+		return;
+	}
+	uvh_tls.in_libuv = 0;
+	*frame = (struct uvh_frame){
+	    .here = scope->here,
+	    .record = record,
+	    .callback = function,
+	    .kind = UVH_FRAME_CALLBACK,
+	    .state = UVH_FRAME_IN_CALLBACK | (destroyed ? UVH_FRAME_ENDS : 0),
+	    .flags = destroyed ? UVHOOKS_FLAG_AFTER_DESTROY : 0,
+	};
+	become_scope(frame, record, resource);
+	uvh_push(context, frame);
+	uvh_entered(scope, function);
+}
+
+/* A record for the scope of a resource whose destroy was delivered: it has only the ids. */
+static struct uvh_record *make_destroyed(struct uvh_context *context,
+					 const struct uvhooks_async_resource *resource)
 {
 	struct uvh_record *record = make_record(context, (void *) resource, resource->type,
 						(uint16_t) uvhooks_id_space(resource->async_id),
 						resource->trigger_async_id);
-	void *result;
 
 	if (record == NULL)
-		return do_job(job);
-
-	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
-	scope.here = UVH_HERE();
+		return NULL;
 	uvh_record_flag(record, UVH_RECORD_MANUAL | UVH_RECORD_ENDED | UVH_RECORD_DESTROYED);
 	__atomic_store_n(&record->id, resource->async_id, __ATOMIC_RELEASE);
-	uvh_enter(&scope, record, (void *) job->function, UVHOOKS_FLAG_AFTER_DESTROY,
-		  UVH_FRAME_CALLBACK, true);
-	if (scope.context != NULL)
-		scope_entered(context->top, record);
-	result = do_job(job);
-	scope.returned = true;
-	return result;
+	return record;
 }
 
-UVH_SLOW static void *run_slowly(struct uvhooks_async_resource *resource, struct uvh_record *record,
-				 const struct job *job)
+UVH_SLOW static void *run_slowly(const struct uvhooks_async_resource *resource,
+				 struct uvh_record *record, const struct job *job)
 {
 	struct uvh_context *context = uvh_tls.quiet ? NULL : uvh_embedding_context(UVH_HERE());
+	const bool destroyed = record == NULL;
 	void *result;
 
 	if (context == NULL || resource == NULL || resource->async_id == 0)
 		return do_job(job);
-	if (record == NULL)
-		return run_destroyed(context, resource, job);
+	if (destroyed && (record = make_destroyed(context, resource)) == NULL)
+		return do_job(job);
 
 	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
 	scope.here = UVH_HERE();
-	uvh_enter(&scope, record, (void *) job->function, 0, UVH_FRAME_CALLBACK, false);
-	if (scope.context != NULL)
-		scope_entered(context->top, record);
+	enter(&scope, context, record, resource, (void *) job->function, destroyed);
 	result = do_job(job);
 	scope.returned = true;
 	return result;
 }
 
 /* In the exported functions themselves, whose frame is that of the scope. */
-UVH_INLINE void *run(struct uvhooks_async_resource *resource, const struct job *job)
+UVH_INLINE void *run(const struct uvhooks_async_resource *resource, const struct job *job)
 {
 	struct uvh_record *record = record_of(resource);
 	void *result;
@@ -182,7 +205,7 @@ UVH_INLINE void *run(struct uvhooks_async_resource *resource, const struct job *
 	    UVH_UNLIKELY(!uvh_enter_plainly(&scope, record, (void *) job->function, 0, false))) {
 		result = run_slowly(resource, record, job);
 	} else {
-		scope_entered(scope.context->top, record);
+		become_scope(scope.context->top, record, resource);
 		uvh_entered(&scope, (void *) job->function);
 		result = do_job(job);
 	}

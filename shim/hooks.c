@@ -221,6 +221,8 @@ int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
 		record = context->root_record;
 	if (record != NULL) {
 		describe(record, resource);
+		if (record->flags & UVH_RECORD_EMBEDDER) /* has none, but for what runs */
+			resource->callback = context->top->callback;
 		return 0;
 	}
 	*resource = (struct uvhooks_resource){

@@ -104,10 +104,12 @@ extern bool uvh_on_memcheck;
  * and `origin` names it; `holders` of an origin counts itself, while it has refs, and its copies.
  * The store is released with the last of them.
  */
+struct uvh_storage_key;
+
 struct uvh_store {
 	struct uvh_store *outer; /* the rest of the list; or the next in the list of free ones */
 	struct uvh_store *origin;
-	uint64_t key; /* of the storage */
+	struct uvh_storage_key *key;
 	void *store;
 	void (*release)(void *store);
 	struct uvh_store *next_dead; /* see drop_later */

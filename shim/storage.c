@@ -8,7 +8,6 @@
 
 UVH_HOT bool uvh_store_entered;
 
-static uint64_t last_key;
 static bool following; /* a storage that follows wake-ups exists */
 
 /* Elements that nobody names any more. */
@@ -24,13 +23,66 @@ static void start_storing(void)
 	uvh_unlock();
 }
 
-/* The storage's key, given to it when it has none. */
-static uint64_t key_of(struct uvhooks_local_storage *storage)
-{
-	uint64_t key = __atomic_load_n(&storage->key, __ATOMIC_RELAXED);
-	uint64_t new;
+/*
+ * What elements of one storage have in common, until it is disabled; then it gets another. A
+ * storage's `key` is the address, or 0. Counted by the elements and the storage.
+ */
+struct uvh_storage_key {
+	struct uvh_storage_key *next; /* in the list of free ones */
+	uint32_t refs;
+	bool dead; /* the storage was disabled: who makes a list leaves its elements out */
+};
 
-	if (UVH_LIKELY(key != 0))
+static struct uvh_storage_key *free_keys; /* under the lock */
+
+static struct uvh_storage_key *make_key(void)
+{
+	struct uvh_storage_key *key;
+
+	uvh_lock();
+	key = free_keys;
+	if (key != NULL)
+		free_keys = key->next;
+	uvh_unlock();
+	if (key == NULL)
+		key = uvh_keep(sizeof(*key));
+	if (key == NULL) {
+		uvh_count(UVH_COUNT_stores_exhausted);
+		return NULL;
+	}
+	__atomic_store_n(&key->dead, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&key->refs, 1, __ATOMIC_RELEASE);
+	return key;
+}
+
+static void drop_key(struct uvh_storage_key *key)
+{
+	if (__atomic_sub_fetch(&key->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	uvh_lock();
+	key->next = free_keys;
+	free_keys = key;
+	uvh_unlock();
+}
+
+static bool is_dead(const struct uvh_storage_key *key)
+{
+	return __atomic_load_n(&key->dead, __ATOMIC_RELAXED);
+}
+
+static struct uvh_storage_key *key_of(const struct uvhooks_local_storage *storage)
+{
+	return (struct uvh_storage_key *) (uintptr_t) __atomic_load_n(&storage->key,
+								      __ATOMIC_ACQUIRE);
+}
+
+/* The same, and one is made if there is none; NULL if there is no memory. */
+static struct uvh_storage_key *key_for(struct uvhooks_local_storage *storage)
+{
+	struct uvh_storage_key *key = key_of(storage);
+	uint64_t none = 0;
+
+	if (UVH_LIKELY(key != NULL))
 		return key;
 	if (!uvh_storing())
 		start_storing();
@@ -38,11 +90,13 @@ static uint64_t key_of(struct uvhooks_local_storage *storage)
 		__atomic_store_n(&following, true, __ATOMIC_RELEASE);
 		__atomic_store_n(&uvh_sends_slowly, true, __ATOMIC_RELEASE);
 	}
-	new = __atomic_add_fetch(&last_key, 1, __ATOMIC_RELAXED);
-	if (__atomic_compare_exchange_n(&storage->key, &key, new, false, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED))
-		return new;
-	return key;
+	key = make_key();
+	if (key == NULL ||
+	    __atomic_compare_exchange_n(&storage->key, &none, (uint64_t) (uintptr_t) key, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return key;
+	drop_key(key);
+	return (struct uvh_storage_key *) (uintptr_t) none;
 }
 
 static struct uvh_store *take(void)
@@ -100,6 +154,7 @@ static void end(struct uvh_store *store)
 		struct uvh_store *outer = store->outer;
 		struct uvh_store *origin = store->origin;
 
+		drop_key(store->key);
 		if (origin != store)
 			give(store);
 		let_go(origin);
@@ -163,11 +218,29 @@ static void drop_for(struct uvh_store *store, const struct uvh_record *record)
 		uvh_store_drop(store);
 }
 
-static struct uvh_store *find(struct uvh_store *stores, uint64_t key)
+static struct uvh_store *find(struct uvh_store *stores, const struct uvh_storage_key *key)
 {
 	while (stores != NULL && stores->key != key)
 		stores = stores->outer;
 	return stores;
+}
+
+/* Makes an element that nobody names yet; the list is taken. */
+static struct uvh_store *fill(struct uvh_store *element, struct uvh_store *outer,
+			      struct uvh_store *origin, struct uvh_storage_key *key, void *store,
+			      uint16_t space, bool follows_wakeups)
+{
+	__atomic_add_fetch(&key->refs, 1, __ATOMIC_RELAXED);
+	element->outer = outer;
+	element->origin = origin;
+	element->key = key;
+	element->store = store;
+	element->local = 0;
+	element->space = space;
+	element->follows_wakeups = follows_wakeups;
+	/* Somebody may still look at what this memory was before: see hold_living. */
+	__atomic_store_n(&element->refs, 1, __ATOMIC_RELEASE);
+	return element;
 }
 
 /* The same store in another list, which the element takes; NULL if there is no memory. */
@@ -178,40 +251,42 @@ static struct uvh_store *copy_of(const struct uvh_store *store, struct uvh_store
 
 	if (copy == NULL)
 		return NULL;
-	*copy = (struct uvh_store){
-	    .outer = outer,
-	    .origin = store->origin,
-	    .key = store->key,
-	    .store = store->store,
-	    .refs = 1,
-	    .space = space,
-	    .follows_wakeups = store->follows_wakeups,
-	};
 	__atomic_add_fetch(&store->origin->holders, 1, __ATOMIC_RELAXED);
-	return copy;
+	return fill(copy, outer, store->origin, store->key, store->store, space,
+		    store->follows_wakeups);
 }
 
-/* The list without the storage's element, in `*without`, held. False if there is no memory. */
-static bool leave_out(struct uvh_store *stores, uint64_t key, struct uvh_store **without)
+static bool is_left_out(const struct uvh_store *store, const struct uvh_storage_key *key)
 {
-	struct uvh_store *found = find(stores, key);
+	return store->key == key || is_dead(store->key);
+}
+
+/*
+ * The list without the storage's element, and without those of disabled storages, in `*without`,
+ * held. False if there is no memory.
+ */
+static bool leave_out(struct uvh_store *stores, const struct uvh_storage_key *key,
+		      struct uvh_store **without)
+{
+	struct uvh_store *last = NULL; /* of those that are left out */
 	struct uvh_store **link = without;
 
-	if (found == NULL) {
-		*without = hold(stores);
-		return true;
-	}
-	for (; stores != found; stores = stores->outer) {
-		struct uvh_store *copy = copy_of(stores, NULL, stores->space);
+	for (struct uvh_store *at = stores; at != NULL; at = at->outer)
+		if (is_left_out(at, key))
+			last = at;
+	for (; last != NULL && stores != last; stores = stores->outer) {
+		struct uvh_store *copy;
 
-		*link = copy;
+		if (is_left_out(stores, key))
+			continue;
+		*link = copy = copy_of(stores, NULL, stores->space);
 		if (copy == NULL) {
 			uvh_store_drop(*without);
 			return false;
 		}
 		link = &copy->outer;
 	}
-	*link = hold(found->outer);
+	*link = hold(last == NULL ? stores : last->outer);
 	return true;
 }
 
@@ -226,8 +301,8 @@ static uint16_t space_of(const struct uvh_context *context)
 
 /* The list with `store` as the storage's, in `*with`, held. */
 static bool put(struct uvh_context *context, struct uvh_store *stores,
-		const struct uvhooks_local_storage *storage, uint64_t key, void *store,
-		struct uvh_store **with)
+		const struct uvhooks_local_storage *storage, struct uvh_storage_key *key,
+		void *store, struct uvh_store **with)
 {
 	struct uvh_store *element, *outer;
 
@@ -241,18 +316,10 @@ static bool put(struct uvh_context *context, struct uvh_store *stores,
 		uvh_store_drop(outer);
 		return false;
 	}
-	*element = (struct uvh_store){
-	    .outer = outer,
-	    .origin = element,
-	    .key = key,
-	    .store = store,
-	    .release = storage->release,
-	    .refs = 1,
-	    .holders = 1,
-	    .space = space_of(context),
-	    .follows_wakeups = storage->flags & UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS,
-	};
-	*with = element;
+	element->release = storage->release;
+	element->holders = 1;
+	*with = fill(element, outer, element, key, store, space_of(context),
+		     storage->flags & UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS);
 	return true;
 }
 
@@ -275,15 +342,34 @@ static bool borrows(const struct uvh_frame *frame)
 	       !(frame->state & UVH_FRAME_OWNS_STORES);
 }
 
-struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame)
+/*
+ * A reference to what another thread may drop meanwhile, and make something else of; so the caller
+ * asks afterwards whether it is still what it was. NULL if nobody has one.
+ */
+static struct uvh_store *hold_living(struct uvh_store *store)
 {
-	struct uvh_store *captured = uvh_carried(frame->record)->captured;
+	uint32_t refs = store == NULL ? 0 : __atomic_load_n(&store->refs, __ATOMIC_RELAXED);
 
-	if (captured == NULL || !borrows(frame) ||
-	    __atomic_load_n(&frame->record->id, __ATOMIC_RELAXED) != frame->id)
-		return NULL;
-	own(frame, hold(captured));
-	return captured;
+	while (refs != 0)
+		if (__atomic_compare_exchange_n(&store->refs, &refs, refs + 1, true,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return store;
+	return NULL;
+}
+
+void uvh_stores_begin_embedder(struct uvh_frame *frame, const struct uvh_record *record,
+			       uvhooks_async_id id)
+{
+	struct uvh_store *captured =
+	    hold_living(__atomic_load_n(&uvh_carried(record)->captured, __ATOMIC_ACQUIRE));
+
+	if (captured == NULL)
+		return;
+	if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) == id &&
+	    __atomic_load_n(&uvh_carried(record)->captured, __ATOMIC_ACQUIRE) == captured)
+		own(frame, captured);
+	else
+		uvh_store_drop(captured);
 }
 
 /*
@@ -310,7 +396,7 @@ void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *r
 		keep_in_frames(context, record, old);
 	if (stores != NULL)
 		hold_for(stores, record);
-	carried->captured = stores;
+	__atomic_store_n(&carried->captured, stores, __ATOMIC_RELEASE);
 	if (old != NULL)
 		drop_for(old, record);
 }
@@ -320,7 +406,7 @@ void uvh_stores_forget_slowly(struct uvh_record *record)
 	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *captured = carried->captured;
 
-	carried->captured = NULL;
+	__atomic_store_n(&carried->captured, NULL, __ATOMIC_RELEASE);
 	if (captured != NULL)
 		drop_for(captured, record);
 	if (UVH_UNLIKELY(following)) {
@@ -336,7 +422,7 @@ void uvh_stores_send(struct uvh_context *context, const struct uvh_record *recor
 	struct uvh_store *stores = NULL;
 	const struct uvh_store *at;
 
-	/* Not uvh_stores, which may have the frame hold them: that may be what was interrupted. */
+	/* Not uvh_stores, which notes them in the frame: that may be what was interrupted. */
 	if (top->state & UVH_FRAME_STORES)
 		stores = top->stores;
 	else if (borrows(top))
@@ -345,8 +431,9 @@ void uvh_stores_send(struct uvh_context *context, const struct uvh_record *recor
 	while (at != NULL && !at->follows_wakeups)
 		at = at->outer;
 	if (at == NULL)
-		return;
-	drop_later(__atomic_exchange_n(&carried->sent, hold(stores), __ATOMIC_ACQ_REL));
+		stores = NULL;
+	if (stores != NULL || __atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL)
+		drop_later(__atomic_exchange_n(&carried->sent, hold(stores), __ATOMIC_ACQ_REL));
 }
 
 /* The list with what the sender had for the storages that follow; both are taken. */
@@ -426,24 +513,38 @@ static void *run_with(struct uvh_context *context, struct uvh_store *stores,
 	return result;
 }
 
+/* Is `store` the storage's current one already? Then nothing is entered. */
+static bool is_current(struct uvh_store *stores, const struct uvhooks_local_storage *storage,
+		       const void *store)
+{
+	const struct uvh_storage_key *key = key_of(storage);
+	const struct uvh_store *found = key == NULL ? NULL : find(stores, key);
+
+	return (found == NULL ? NULL : found->store) == store;
+}
+
+/* What the current scope holds, and `store` with it, in `*with`, held. */
+static bool enter(struct uvh_context *context, struct uvhooks_local_storage *storage, void *store,
+		  struct uvh_store **with)
+{
+	struct uvh_storage_key *key = store == NULL ? key_of(storage) : key_for(storage);
+
+	return (key != NULL || store == NULL) &&
+	       put(context, uvh_stores(context), storage, key, store, with);
+}
+
 void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *store,
 				void *(*function)(void *argument), void *argument)
 {
 	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
-	struct uvh_store *current, *found, *stores = NULL;
-	uint64_t key;
-	bool entered;
+	struct uvh_store *stores;
 
 	if (UVH_UNLIKELY(context == NULL))
 		return function(argument);
 	bury();
-	current = uvh_stores(context);
-	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
-	found = key == 0 ? NULL : find(current, key);
-	if ((found == NULL ? NULL : found->store) == store)
+	if (is_current(uvh_stores(context), storage, store))
 		return function(argument);
-	entered = put(context, current, storage, key, store, &stores);
-	if (UVH_LIKELY(entered))
+	if (UVH_LIKELY(enter(context, storage, store, &stores)))
 		return run_with(context, stores, function, argument);
 	if (storage->release != NULL && store != NULL)
 		storage->release(store);
@@ -453,18 +554,14 @@ void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *sto
 int uvhooks_local_storage_enter_with(struct uvhooks_local_storage *storage, void *store)
 {
 	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
-	struct uvh_store *current, *found, *stores;
-	uint64_t key;
+	struct uvh_store *stores;
 
 	if (UVH_UNLIKELY(context == NULL))
 		return -ENOMEM;
 	bury();
-	current = uvh_stores(context);
-	key = store == NULL ? __atomic_load_n(&storage->key, __ATOMIC_RELAXED) : key_of(storage);
-	found = key == 0 ? NULL : find(current, key);
-	if ((found == NULL ? NULL : found->store) == store)
+	if (is_current(uvh_stores(context), storage, store))
 		return 0;
-	if (!put(context, current, storage, key, store, &stores))
+	if (!enter(context, storage, store, &stores))
 		return -ENOMEM;
 	own(context->top, stores);
 	return 0;
@@ -476,8 +573,8 @@ void *uvhooks_local_storage_exit(struct uvhooks_local_storage *storage,
 	return uvhooks_local_storage_run(storage, NULL, function, argument);
 }
 
-/* After a longjmp, or in the scope of an embedder's resource. */
-UVH_SLOW static void *get_slowly(struct uvh_context *context, uint64_t key, uintptr_t here)
+UVH_SLOW static void *get_after_longjmp(struct uvh_context *context,
+					const struct uvh_storage_key *key, uintptr_t here)
 {
 	const struct uvh_store *found;
 
@@ -489,8 +586,8 @@ UVH_SLOW static void *get_slowly(struct uvh_context *context, uint64_t key, uint
 void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storage)
 {
 	struct uvh_context *context = uvh_tls.context;
-	/* 0, which no element has, if none was entered */
-	const uint64_t key = __atomic_load_n(&storage->key, __ATOMIC_RELAXED);
+	/* NULL, which no element has, if none was entered */
+	const struct uvh_storage_key *key = key_of(storage);
 	/* As UVH_HERE, but for the frame pointer, which takes as long as half of this function. */
 	const uintptr_t here = (uintptr_t) __builtin_dwarf_cfa() - 2 * sizeof(void *);
 	const struct uvh_store *found;
@@ -500,14 +597,13 @@ void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storag
 		return NULL;
 	top = context->top;
 	if (UVH_UNLIKELY(here - top->here < UVH_STACK_SPAN))
-		return get_slowly(context, key, here);
+		return get_after_longjmp(context, key, here);
 	if (UVH_LIKELY(top->state & UVH_FRAME_STORES)) {
 		found = top->stores;
 	} else {
 		if (top->record == NULL)
 			return NULL;
-		if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
-			return get_slowly(context, key, here);
+
 		found = uvh_carried(top->record)->captured;
 	}
 	if (UVH_LIKELY(found != NULL) && UVH_LIKELY(found->key == key))
@@ -521,22 +617,26 @@ void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storag
 void uvhooks_local_storage_disable(struct uvhooks_local_storage *storage)
 {
 	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
-	uint64_t key = __atomic_exchange_n(&storage->key, 0, __ATOMIC_RELAXED);
+	struct uvh_storage_key *key = (struct uvh_storage_key *) (uintptr_t) __atomic_exchange_n(
+	    &storage->key, 0, __ATOMIC_ACQ_REL);
 	struct uvh_store *stores;
 
-	if (context == NULL || key == 0 || find(uvh_stores(context), key) == NULL)
+	if (key == NULL)
 		return;
-	if (leave_out(uvh_stores(context), key, &stores))
+	__atomic_store_n(&key->dead, true, __ATOMIC_RELAXED);
+	if (context != NULL && find(uvh_stores(context), key) != NULL &&
+	    leave_out(uvh_stores(context), key, &stores))
 		own(context->top, stores);
+	drop_key(key);
 }
 
 void *uvhooks_local_storage_store_of_event(const struct uvhooks_local_storage *storage,
 					   const struct uvhooks_event *event)
 {
-	const uint64_t key = __atomic_load_n(&storage->key, __ATOMIC_RELAXED);
+	const struct uvh_storage_key *key = key_of(storage);
 	const struct uvh_store *found;
 
-	if (key == 0)
+	if (key == NULL)
 		return NULL;
 	found = find((struct uvh_store *) event->stores, key);
 	return found == NULL ? NULL : found->store;

@@ -26,40 +26,24 @@ static inline const void *uvh_stores_carried(const struct uvh_record *record)
 	return UVH_LIKELY(!uvh_storing()) ? NULL : uvh_carried(record)->captured;
 }
 
-/* The stores of an embedder's callback, which from now on holds them. */
-struct uvh_store *uvh_stores_of_embedder(struct uvh_frame *frame);
-
 /*
- * The stores of the scope on top; false if that is an embedder's. What a callback's resource
- * carries is noted in the frame: it is looked for once.
+ * The stores of the scope on top. What a callback's resource carries is noted in the frame: it is
+ * looked for once.
  */
-static inline bool uvh_stores_of_top(struct uvh_frame *top, struct uvh_store **stores)
+static inline struct uvh_store *uvh_stores_of_top(struct uvh_frame *top)
 {
 	if (!(top->state & UVH_FRAME_STORES)) {
-		if (top->record == NULL) {
-			*stores = NULL;
-			return true;
-		}
-		/* Another thread may end it while it runs here. */
-		if (UVH_UNLIKELY(top->record->flags & UVH_RECORD_POOLED))
-			return false;
+		if (top->record == NULL)
+			return NULL;
 		top->stores = uvh_carried(top->record)->captured;
 		top->state |= UVH_FRAME_STORES;
 	}
-	*stores = top->stores;
-	return true;
+	return top->stores;
 }
 
-/* The stores of the current scope. */
 static inline struct uvh_store *uvh_stores(struct uvh_context *context)
 {
-	struct uvh_store *stores;
-
-	if (UVH_LIKELY(!uvh_storing()))
-		return NULL;
-	return UVH_LIKELY(uvh_stores_of_top(context->top, &stores))
-		   ? stores
-		   : uvh_stores_of_embedder(context->top);
+	return UVH_LIKELY(!uvh_storing()) ? NULL : uvh_stores_of_top(context->top);
 }
 
 /* A frame in the scope of the one below it, which is on top still. */
@@ -82,17 +66,15 @@ void uvh_stores_capture_slowly(struct uvh_context *context, struct uvh_record *r
 static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_record *record)
 {
 	struct uvh_carried *carried = uvh_carried(record);
-	struct uvh_store *stores;
+	struct uvh_store *stores = uvh_stores_of_top(context->top);
 
-	if (UVH_LIKELY(uvh_stores_of_top(context->top, &stores))) {
-		if (carried->captured == stores)
-			return;
-		if (UVH_LIKELY(carried->captured == NULL && stores->space == record->space &&
-			       stores->local != 0)) {
-			stores->local++;
-			carried->captured = stores;
-			return;
-		}
+	if (carried->captured == stores)
+		return;
+	if (UVH_LIKELY(carried->captured == NULL && stores->space == record->space &&
+		       stores->local != 0)) {
+		stores->local++;
+		carried->captured = stores;
+		return;
 	}
 	uvh_stores_capture_slowly(context, record);
 }
@@ -100,10 +82,15 @@ static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_re
 /* A handle that is armed mostly carries already what it is to carry. Only where uvh_storing(). */
 static inline bool uvh_stores_captured(struct uvh_context *context, const struct uvh_record *record)
 {
-	struct uvh_store *stores;
-
-	return uvh_stores_of_top(context->top, &stores) && uvh_carried(record)->captured == stores;
+	return uvh_carried(record)->captured == uvh_stores_of_top(context->top);
 }
+
+/*
+ * The scope of an embedder's resource begins, whose frame is about to be on top. It holds what the
+ * resource carries, since another thread may end that while it runs here.
+ */
+void uvh_stores_begin_embedder(struct uvh_frame *frame, const struct uvh_record *record,
+			       uvhooks_async_id id);
 
 /* A resource is gone. Only where uvh_storing(). */
 void uvh_stores_forget_slowly(struct uvh_record *record);

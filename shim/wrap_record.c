@@ -242,6 +242,11 @@ void uvh_submitted_slowly(struct uvh_submission *submission)
 		emit_init(context, record, 0);
 }
 
+void uvh_submitted_stored(struct uvh_record *record)
+{
+	uvh_stores_capture(uvh_tls.context, record);
+}
+
 void uvh_refused(struct uvh_submission *submission)
 {
 	*uvh_request_tag(submission->record->owner) = submission->old_tag;

@@ -33,10 +33,10 @@ static void leave_thread(struct thread_scope *scope)
 		emit_thread(context, record, UVHOOKS_EVENT_AFTER, record->id, flags);
 		context->root = context->root_trigger = 0;
 		context->root_record = NULL;
-		emit_thread(context, record, UVHOOKS_EVENT_DESTROY, uvh_space_base(record->space),
-			    0);
+		uvh_end_now(context, record, 0);
+	} else {
+		uvh_give(record);
 	}
-	uvh_give(record);
 }
 
 static void tramp_thread(void *data)

@@ -55,6 +55,46 @@ is_met() {
 	jq -e '.node_startup | .bare.median_ms > 0 and .shim.median_ms > 0' "$BENCH/json"
 }
 
+@test "the calls of the embedder API stand beside the loop around them, and an empty call" {
+	local row
+	for row in empty_loop empty_calls run_in_scope get_store resources; do
+		grep -qE "^$row +[0-9.]+ +[0-9.]+ +[0-9.]+ " "$BENCH/table"
+		jq -e --arg row "$row" '.embedder[] | select(.name == $row) |
+			.bare.ns > 0 and .shim.ns > 0 and .hook.ns > 0' "$BENCH/json"
+	done
+	# What is only there with the shim takes its time, and a hook more of it.
+	jq -e '.embedder[] | select(.name == "run_in_scope") |
+		.bare.ns < .shim.ns and .shim.ns < .hook.ns' "$BENCH/json"
+	grep -qE '^shim: run_in_scope, at most 10 ns +[0-9.]+' "$BENCH/table"
+	grep -qE '^shim: get_store, at most 3 ns +[0-9.]+' "$BENCH/table"
+}
+
+@test "what storages cost stands beside a shim that has none, and beside the shim before a store" {
+	local row
+	for row in timers idlers handles wakeups fs_requests; do
+		jq -e --arg row "$row" '.no_storage[] | select(.name == $row) |
+			.ns > 0 and .shim.ratio > 0 and .again.ratio > 0' "$BENCH/json"
+		grep -qE "^no storage: $row, no loss beyond the noise +[+-][0-9.]+%" "$BENCH/table"
+	done
+	for row in timers idlers handles wakeups fs_requests lifecycles; do
+		jq -e --arg row "$row" '.store[] | select(.name == $row) |
+			.ns > 0 and .store.ratio > 0 and .again.ratio > 0' "$BENCH/json"
+		grep -qE "^a store: $row, at most 5 ns more +-?[0-9.]+" "$BENCH/table"
+	done
+}
+
+@test "the shim beside which there are no storages has none, and the store is carried" {
+	local programs=$UVHOOKS_BUILD/tests/benchmarks
+	preloaded() {
+		run "$1" env LD_PRELOAD="$2:$programs/enter_store.so" "$programs/get_store" 1 1
+	}
+	preloaded -0 "$UVHOOKS_BUILD/shim/libuvhooks.so"
+	[[ $output == *'"store": true'* ]]
+	# Where nothing can be entered, no benchmark pretends to have been.
+	preloaded -1 "$UVHOOKS_BUILD/shim/libuvhooks_without_storage.so"
+	[[ $output == *"benchmark_enter_store"* ]]
+}
+
 @test "an operation is the events that the log shows" {
 	# ten timers and the prepare callback that starts them
 	jq -e '.per_event[] | select(.name == "timers") | .which |
@@ -72,7 +112,7 @@ is_met() {
 
 @test "nothing allocates once a program runs" {
 	is_met "no call that allocates:"
-	[ "$(jq '.allocations | length' "$BENCH/json")" -eq 6 ]
+	[ "$(jq '.allocations | length' "$BENCH/json")" -eq 9 ]
 }
 
 @test "the counter of allocations counts" {
@@ -121,6 +161,48 @@ is_met() {
 		handles     75 164
 		wakeups     47 151
 		tcp_echo    77 171
+	END
+}
+
+@test "a call of the embedder API takes no more instructions than it did" {
+	local row shim hook
+	while read -r row shim hook; do
+		jq -e --arg row "$row" --argjson shim "$shim" --argjson hook "$hook" \
+			'.embedder[] | select(.name == $row) |
+			(.shim.instructions | . > 0 and . <= $shim) and
+			(.hook.instructions | . > 0 and . <= $hook)' "$BENCH/json"
+	done <<-END
+		run_in_scope  120 345
+		get_store      44  44
+		resources     625 965
+	END
+}
+
+# Of each event one instruction, as where the compiler puts things differs between the two.
+@test "before a store is entered, storages take no instructions" {
+	local row most
+	while read -r row most; do
+		jq -e --arg row "$row" --argjson most "$most" '.no_storage[] | select(.name == $row) |
+			.shim.instructions <= $most' "$BENCH/json"
+	done <<-END
+		timers   3.4
+		idlers   2
+		handles  4
+		wakeups  3
+	END
+}
+
+@test "an operation with a store takes no more instructions than it did" {
+	local row most
+	while read -r row most; do
+		jq -e --arg row "$row" --argjson most "$most" '.store[] | select(.name == $row) |
+			.store.instructions <= $most' "$BENCH/json"
+	done <<-END
+		timers       42
+		idlers        2
+		handles      83
+		wakeups       2
+		lifecycles  135
 	END
 }
 

@@ -6,7 +6,9 @@
 load helpers
 
 # A right stream, line by line: timer 2, request 3 made in its callback, async handle 4 woken by a
-# thread 5, a server 6 with its client 7, work 8, and a second loop.
+# thread 5, a server 6 with its client 7, work 8, and a second loop. Behind it, from line 36 on, those of
+# the program itself in a third space: a job 2:2, which runs once more after its destroy, a promise 2:3
+# with its child 2:4, and one with a name of libuv's.
 setup() {
 	LOG=$BATS_TEST_TMPDIR/right.json
 	cat >"$LOG" <<-'EOF'
@@ -45,6 +47,17 @@ setup() {
 		{"event":"work_begin","id":"8","type":"WORKREQ","uv_type":"uv_work_t","trigger":"4","execution":"8","loop":0,"thread":7,"time_ns":33}
 		{"event":"work_end","id":"8","type":"WORKREQ","uv_type":"uv_work_t","trigger":"4","execution":"8","loop":0,"thread":7,"time_ns":34}
 		{"event":"init","id":"9","type":"WRITEWRAP","uv_type":"uv_write_t","trigger":"7","execution":"0","loop":0,"thread":9,"time_ns":35}
+		{"event":"init","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:1","loop":2,"thread":6,"time_ns":36}
+		{"event":"init","id":"2:3","type":"PROMISE","uv_type":"none","trigger":"2:1","execution":"2:1","loop":2,"thread":6,"time_ns":37}
+		{"event":"before","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:2","loop":2,"thread":6,"time_ns":38}
+		{"event":"init","id":"2:4","type":"PROMISE","uv_type":"none","trigger":"2:3","execution":"2:2","loop":2,"thread":6,"time_ns":39}
+		{"event":"promise_resolve","id":"2:3","type":"PROMISE","uv_type":"none","trigger":"2:1","execution":"2:2","loop":2,"thread":6,"time_ns":40}
+		{"event":"after","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:2","loop":2,"thread":6,"time_ns":41}
+		{"event":"destroy","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:0","loop":2,"thread":6,"time_ns":42}
+		{"event":"before","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:2","loop":2,"thread":6,"time_ns":43,"flags":["after_destroy"]}
+		{"event":"init","id":"2:5","type":"TCPWRAP","uv_type":"none","trigger":"2:2","execution":"2:2","loop":2,"thread":6,"time_ns":44}
+		{"event":"after","id":"2:2","type":"Job","uv_type":"none","trigger":"2:1","execution":"2:2","loop":2,"thread":6,"time_ns":45,"flags":["after_destroy"]}
+		{"event":"destroy","id":"2:5","type":"TCPWRAP","uv_type":"none","trigger":"2:2","execution":"2:0","loop":2,"thread":6,"time_ns":46,"flags":["thread_ended"]}
 	EOF
 }
 
@@ -203,4 +216,44 @@ broken() {
 
 @test "an unknown option is refused" {
 	run -2 check_events --lenient "$LOG"
+}
+
+@test "the program's own resources: what is said of their types" {
+	broken '36s/"Job"/"J\\u0007b"/' "no name of a type"
+	broken '36s/"Job"/""/' "no name of a type"
+	broken "36s/Job/$(printf 'x%.0s' {1..64})/" "the name of the type is too long"
+	broken '38s/"Job"/"Task"/' "the type was embedder Job"
+	broken '46s/"uv_type":"none"/"uv_type":"uv_tcp_t"/' "thread_ended is for the program's own resources"
+	broken '46{h;s/"destroy"/"type_change"/;s/"2:0"/"2:1"/;s/,"flags".*/}/;G}' "embedder TCPWRAP cannot become this"
+}
+
+@test "the program's own resources: destroy while they run, and what comes behind it" {
+	broken '41{h;d};42{G}' "destroy while it is on a stack"
+	broken '43s/,"flags".*/}/' "before after destroy"
+	broken '38s/}$/,"flags":["after_destroy"]}/' "its destroy has not been delivered"
+	broken '44s/}$/,"flags":["after_destroy"]}/' "after_destroy is not for init"
+	broken '13s/}$/,"flags":["thread_ended"]}/' "thread_ended is for the program's own resources"
+}
+
+@test "the program's own resources: triggers, unless the program names them" {
+	broken '44s/"trigger":"2:2"/"trigger":"2:3"/;46s/"trigger":"2:2"/"trigger":"2:3"/' \
+		"the trigger should be the execution id"
+	check_events --named-triggers "$BATS_TEST_TMPDIR/broken.json"
+	broken '36s/"trigger":"2:1"/"trigger":"77"/' "the trigger is unknown"
+	broken '39s/"trigger":"2:3"/"trigger":"2:1"/' "the trigger should be the execution id"
+	broken '44s/"execution":"2:2"/"execution":"2:1"/' "the execution id should be 2:2"
+}
+
+@test "promises: what is none, and what was resolved before" {
+	broken '40{p}' "it was resolved before"
+	broken '40s/2:3/2:2/;40s/PROMISE/Job/' "this is no promise"
+	broken '40s/"execution":"2:2"/"execution":"2:1"/' "the execution id should be 2:2"
+}
+
+@test "what hooks make while they hear of a destroy, with --nested-hooks" {
+	made='{"event":"init","id":"2:5","type":"Made","uv_type":"none","trigger":"2:0","execution":"2:0","loop":2,"thread":6,"time_ns":42}'
+	broken "44d;46d;42a$made" "the execution id should be that of top-level code"
+	check_events --nested-hooks "$BATS_TEST_TMPDIR/broken.json"
+	broken "44d;46d;43a${made/42/43}" "the execution id should be 2:2"
+	run -1 check_events --nested-hooks "$BATS_TEST_TMPDIR/broken.json"
 }

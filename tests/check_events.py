@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: MIT
 """Holds the JSON events of the log plugin against the rules that every stream of events keeps.
 
-usage: check_events.py [--late] [--ended] FILE...
+usage: check_events.py [--late] [--ended] [--named-triggers] [--nested-hooks] FILE...
 
 Each FILE is the log of one process. Prints each broken rule as FILE:LINE: what is wrong, and exits 1
 if there was one.
 
-  --late   the log begins in the middle (a forked child): what was made before is unknown, and may end
-  --ended  every resource has been destroyed by the end of the log
+  --late            the log begins in the middle (a forked child): what was made before is unknown,
+                    and may end
+  --ended           every resource has been destroyed by the end of the log
+  --named-triggers  the program names triggers, of single resources or for a scope, and may name any
+  --nested-hooks    hooks make resources, or functions that release stores do, also behind a destroy:
+                    there nothing runs
 """
 
 import json
 import re
 import sys
+
+OPTIONS = {"--late", "--ended", "--named-triggers", "--nested-hooks"}
 
 KEYS = ["event", "id", "type", "uv_type", "trigger", "execution", "loop", "thread", "time_ns"]
 MORE_KEYS = ["call", "callback", "sender", "other", "flags"]
@@ -23,6 +29,7 @@ EVENTS = NODE_EVENTS | {
     "promise_resolve", "start", "stop", "wakeup", "work_begin", "work_end", "link", "type_change",
     "loop_enter", "loop_exit",
 }
+LOOP_EVENTS = {"loop_enter", "loop_exit"}
 # Which event opens a scope that another one ends.
 OPENED_BY = {"after": "before", "work_end": "work_begin"}
 
@@ -41,6 +48,10 @@ REQUESTS = {
     "GETNAMEINFOREQWRAP": "uv_getnameinfo_t", "RANDOMREQ": "uv_random_t", "WORKREQ": "uv_work_t",
 }
 UV_TYPES = {**HANDLES, **REQUESTS, "UVTHREAD": "uv_thread_t", "NONE": "none"}
+# A resource of the program's own has no type of libuv, and may have any name, those above included.
+EMBEDDER = "none"
+NAME = re.compile(r"[^\x00-\x1f\x7f]+")
+NAME_BYTES = 63
 SERVERS = {"TCPWRAP": "TCPSERVERWRAP", "PIPEWRAP": "PIPESERVERWRAP"}
 # Made by calls that work on a handle: it is their trigger.
 ON_HANDLE = {
@@ -52,7 +63,10 @@ ON_HANDLE = {
 }
 FLAGS = {
     "unwound", "failed", "reused", "loop_closed", "at_exit", "noop", "cancelled", "closing", "forced",
+    "thread_ended", "after_destroy",
 }
+# Flags of embedder resources alone, and the events that may have them.
+EMBEDDER_FLAGS = {"thread_ended": {"destroy"}, "after_destroy": {"before", "after"}}
 ID = re.compile(r"(?:([1-9][0-9]*):)?(0|[1-9][0-9]*)")
 
 
@@ -72,16 +86,25 @@ def parse_id(text):
     return int(match[1] or 0), int(match[2])
 
 
+def type_of(event):
+    """The type, such that an embedder's TCPWRAP is none."""
+    if event["uv_type"] == EMBEDDER and event["event"] not in LOOP_EVENTS:
+        return "embedder " + event["type"]
+    return event["type"]
+
+
 class Resource:
     def __init__(self, event):
-        self.type = event["type"]
+        self.type = type_of(event)
+        self.embedder = self.type.startswith("embedder ")
         self.trigger = event["trigger"]
         self.open = 0  # how many of its callbacks are on stacks
         self.callbacks = 0
         self.closing = False
         self.started = False
         self.work = None  # None, "work_begin", "work_end"
-        self.destroyed = False
+        self.resolved = False
+        self.destroyed = None  # the thread that told of it
 
 
 class Thread:
@@ -92,11 +115,14 @@ class Thread:
         self.loops = []  # ids of the loops whose uv_run was entered
         self.time = -1
         self.wakeup = None  # the id that the event before this one woke
+        self.destroying = None  # the execution id of a destroy, while hooks hear of it
 
 
 class Stream:
-    def __init__(self, late):
-        self.late = late
+    def __init__(self, options):
+        self.late = "--late" in options
+        self.named_triggers = "--named-triggers" in options
+        self.nested_hooks = "--nested-hooks" in options
         self.resources = {}
         self.threads = {}
         self.last = {}  # id space -> the latest sequence
@@ -108,7 +134,10 @@ class Stream:
         thread.time = event["time_ns"]
         woken, thread.wakeup = thread.wakeup, None
         kind = event["event"]
-        if kind in ("loop_enter", "loop_exit"):
+        in_hook = self.nested_hooks and kind == "init" and event["execution"] == thread.destroying
+        if not in_hook:
+            thread.destroying = event["execution"] if kind == "destroy" else None
+        if kind in LOOP_EVENTS:
             self.check_loop(thread, event)
             return
         require(parse_id(event["id"])[1] >= 2, "no resource has this id")
@@ -119,10 +148,10 @@ class Stream:
         if resource is None:
             self.check_unknown(thread, event)
             return
-        require(not resource.destroyed, f"{kind} after destroy")
+        self.check_destroyed(event, resource)
         require(event["trigger"] == resource.trigger, "the trigger is not that of init")
         if kind != "type_change":
-            require(event["type"] == resource.type, f"the type was {resource.type}")
+            require(type_of(event) == resource.type, f"the type was {resource.type}")
         getattr(self, "check_" + kind)(thread, event, resource)
         if kind == "before" and resource.type == "ASYNCWRAP" and "closing" not in flags(event):
             require(woken == event["id"], "an async callback without a wakeup just before it")
@@ -134,21 +163,46 @@ class Stream:
         more = keys[len(KEYS) :]
         require(more == [key for key in MORE_KEYS if key in more], f"the keys end in {more}")
         require(event["event"] in EVENTS, f"no event: {event['event']!r}")
-        require(UV_TYPES.get(event["type"]) == event["uv_type"], "the two names of the type differ")
+        self.check_type(event)
         for key in ("id", "trigger", "execution", "sender", "other"):
             if key in event:
                 parse_id(event[key])
         require(type(event["thread"]) is int and event["thread"] > 0, "no thread")
         require(type(event["time_ns"]) is int and event["time_ns"] >= 0, "no time")
-        if event["type"] == "UVTHREAD":
+        if type_of(event) == "UVTHREAD":
             require(event["loop"] is None, "a thread has no loop")
-        else:
+        elif event["loop"] is not None or event["uv_type"] != EMBEDDER:
             require(event["loop"] == parse_id(event["id"])[0], "the loop is not that of the id")
-        require(("call" in event) == (event["type"] == "FSREQCALLBACK"), "call is for fs requests")
+        require(("call" in event) == (type_of(event) == "FSREQCALLBACK"), "call is for fs requests")
         require(("sender" in event) == (event["event"] == "wakeup"), "sender is for wakeup")
         require(("other" in event) == (event["event"] == "link"), "other is for link")
         if "flags" in event:
             require(event["flags"] and set(event["flags"]) <= FLAGS, "unknown or no flags")
+        for flag, events in EMBEDDER_FLAGS.items():
+            if flag in flags(event):
+                require(event["uv_type"] == EMBEDDER, f"{flag} is for the program's own resources")
+                require(event["event"] in events, f"{flag} is not for {event['event']}")
+
+    def check_type(self, event):
+        if event["uv_type"] == EMBEDDER and event["event"] not in LOOP_EVENTS:
+            require(NAME.fullmatch(event["type"]), "no name of a type")
+            require(len(event["type"].encode()) <= NAME_BYTES, "the name of the type is too long")
+        else:
+            require(UV_TYPES.get(event["type"]) == event["uv_type"],
+                    "the two names of the type differ")
+
+    def check_destroyed(self, event, resource):
+        """
+        An embedder's resource may run after its destroy, and says so, unless it began to run as another
+        thread ended it; nothing else may.
+        """
+        told = "after_destroy" in flags(event)
+        elsewhere = resource.destroyed not in (None, event["thread"])
+        if resource.embedder and (event["event"] == "after" or
+                                  event["event"] == "before" and elsewhere):
+            return
+        require(resource.destroyed or not told, "its destroy has not been delivered")
+        require(told or not resource.destroyed, f"{event['event']} after destroy")
 
     def find(self, event):
         resource = self.resources.get(event["id"])
@@ -198,25 +252,35 @@ class Stream:
             expected = sequence
         require(sequence == expected, f"the next id of this space is {expected}")
         self.last[space] = sequence
-        self.check_execution(thread, event)
+        if thread.destroying is None:
+            self.check_execution(thread, event)
+        made = Resource(event)
+        if not self.named_triggers:
+            self.check_trigger(thread, event, made)
+        require("SERVER" not in made.type or made.embedder, "no handle is made a server")
+        self.resources[text] = made
+
+    def check_trigger(self, thread, event, made):
         trigger = event["trigger"]
+        cause = self.resources.get(trigger)
         require(self.known(trigger), "the trigger is unknown")
-        require(trigger not in self.resources or not self.resources[trigger].destroyed,
+        require(cause is None or not cause.destroyed or self.runs(thread, trigger),
                 "the trigger is destroyed")
-        if event["type"] not in ON_HANDLE:
-            require(trigger == event["execution"], "the trigger should be the execution id")
-        elif trigger in self.resources:
-            require(self.resources[trigger].type in ON_HANDLE[event["type"]],
+        if made.type in ON_HANDLE:
+            require(cause is None or cause.type in ON_HANDLE[made.type],
                     "the trigger should be the handle that the request works on")
-        require("SERVER" not in event["type"], "no handle is made a server")
-        self.resources[text] = Resource(event)
+        elif not (made.type == cause_type(cause) == "embedder PROMISE"):
+            require(trigger == event["execution"], "the trigger should be the execution id")
+
+    def runs(self, thread, text):
+        return any(text == running for _, running in thread.stack)
 
     def check_before(self, thread, event, resource):
         require(event["execution"] == event["id"], "the execution id should be its own")
         require(not resource.closing, "a callback after the close callback")
         require(resource.work != "work_begin", "the callback comes before work_end")
         if resource.type not in HANDLES:
-            require(resource.callbacks == 0, "a request has one callback")
+            require(resource.callbacks == 0 or resource.embedder, "a request has one callback")
             require("closing" not in flags(event), "only handles close")
         resource.callbacks += 1
         resource.open += 1
@@ -252,11 +316,13 @@ class Stream:
         space, sequence = parse_id(event["execution"])
         require(sequence == 0 and space == parse_id(event["id"])[0],
                 "the execution id should be 0 of its space")
-        require(resource.open == 0, "destroy while it is on a stack")
+        # Another thread may be in the scope of an embedder's resource that this one ends.
+        running = self.runs(thread, event["id"]) if resource.embedder else resource.open > 0
+        require(not running, "destroy while it is on a stack")
         if not {"forced", "at_exit"} & flags(event):
             require(not any(self.is_callback(text) for _, text in thread.stack),
                     f"destroy while {thread.stack and thread.stack[-1][1]} runs in this thread")
-        resource.destroyed = True
+        resource.destroyed = event["thread"]
 
     def check_start(self, thread, event, resource):
         self.check_execution(thread, event)
@@ -286,7 +352,10 @@ class Stream:
         resource.type = event["type"]
 
     def check_promise_resolve(self, thread, event, resource):
-        raise Broken("libuv has no promises")
+        self.check_execution(thread, event)
+        require(resource.type == "embedder PROMISE", "this is no promise")
+        require(not resource.resolved, "it was resolved before")
+        resource.resolved = True
 
     def check_loop(self, thread, event):
         require(event["type"] == "NONE" and parse_id(event["id"])[1] == 0, "no loop")
@@ -313,9 +382,13 @@ def flags(event):
     return set(event.get("flags", ()))
 
 
-def check_file(path, late, ended):
+def cause_type(cause):
+    return cause.type if cause is not None else None
+
+
+def check_file(path, options):
     broken = 0
-    stream = Stream(late)
+    stream = Stream(options)
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -327,21 +400,19 @@ def check_file(path, late, ended):
             except Broken as error:
                 print(f"{path}:{number}: {error}: {line.rstrip()}")
                 broken += 1
-    for message in stream.finish(ended):
+    for message in stream.finish("--ended" in options):
         print(f"{path}: {message}")
         broken += 1
     return broken
 
 
 def main(arguments):
-    late = "--late" in arguments
-    ended = "--ended" in arguments
+    options = {a for a in arguments if a.startswith("--")}
     paths = [argument for argument in arguments if not argument.startswith("--")]
-    unknown = {a for a in arguments if a.startswith("--")} - {"--late", "--ended"}
-    if unknown or not paths:
+    if options - OPTIONS or not paths:
         print(__doc__, file=sys.stderr)
         return 2
-    return 1 if sum([check_file(path, late, ended) for path in paths]) else 0
+    return 1 if sum([check_file(path, options) for path in paths]) else 0
 
 
 if __name__ == "__main__":

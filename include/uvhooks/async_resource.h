@@ -2,9 +2,9 @@
 /*
  * The embedder API: Node's AsyncResource for C and C++.
  *
- * libuv's own handles and requests are traced without any help. What a program defers by itself (a
- * job in its own queue, a statement that waits for a connection of a pool) is an async resource
- *too, and the program says so:
+ * libuv's own handles and requests are traced without any help. What a program defers by
+ * itself (a job in its own queue, a statement that waits for a connection of a pool) is an
+ * async resource too, and the program says so:
  *
  *	struct job {
  *		struct uvhooks_async_resource resource;
@@ -18,13 +18,13 @@
  *	uvhooks_async_resource_run_in_async_scope(&job->resource, do_job, job);
  *	uvhooks_async_resource_emit_destroy(&job->resource);
  *
- * While do_job runs, execution and trigger id are the job's, what it creates is triggered by it,
- *and local storages (see local_storage.h) have the stores that they had when the job was created,
- * whichever thread it runs on.
+ * While do_job runs, execution and trigger id are the job's, what it creates is triggered by
+ * it, and local storages (see local_storage.h) have the stores that they had when the job was
+ * created, whichever thread it runs on.
  *
- * A program that uses this header links nothing. With libuvhooks.so in the process the calls are
- *its own; without it they check their arguments as it would, call the functions that they are
- *given, and do nothing else: every async id is 0.
+ * A program that uses this header links nothing. With libuvhooks.so in the process the calls
+ * are its own; without it they check their arguments as it would, call the functions that they
+ * are given, and do nothing else: every async id is 0.
  *
  * That is found out by weak symbols. Where code is compiled with -fno-pie by clang, add -fno-plt:
  * without it such code decides while it is linked, and the shim can never be there. (gcc is told by

@@ -2,11 +2,11 @@
 /*
  * The hook API: Node's async_hooks.createHook for C.
  *
- * A hook is a set of callbacks. While it is enabled, each of them is called for every event of its
- * kind, in every thread, unless the hook was made for one loop. The functions are in libuvhooks.so;
- * a plugin finds them because the shim is in the process, a program only if it is. They are
- * declared weak, so that a program links nothing, and may be called without the shim: then there
- *are no hooks, and every async id is 0.
+ * A hook is a set of callbacks. While it is enabled, each of them is called for every event of
+ * its kind, in every thread, unless the hook was made for one loop. The functions are in
+ * libuvhooks.so; a plugin finds them because the shim is in the process, a program only if it
+ * is. They are declared weak, so that a program links nothing, and may be called without the
+ * shim: then there are no hooks, and every async id is 0.
  *
  *	static void on_init(const struct uvhooks_event *event, void *data)
  *	{
@@ -14,8 +14,11 @@
  *	}
  *
  *	static unsigned long inits;
- *	static const struct uvhooks_callbacks callbacks = { .size = sizeof callbacks, .init =
- *on_init }; struct uvhooks_hook *hook = uvhooks_create_hook(&callbacks, &inits);
+ *	static const struct uvhooks_callbacks callbacks = {
+ *		.size = sizeof callbacks,
+ *		.init = on_init,
+ *	};
+ *	struct uvhooks_hook *hook = uvhooks_create_hook(&callbacks, &inits);
  *	uvhooks_hook_enable(hook);
  *
  * The rules for a callback:
@@ -156,7 +159,8 @@ struct uvhooks_resource {
 					  the latest sender; 0 if it never was */
 	void *pointer;                 /* NULL for top-level code and threads */
 	void *loop;
-	void *callback; /* the program's function, if it has one */
+	void *callback; /* the program's function, if it has one; of an embedder's
+			   resource, if it runs */
 			/* end of ABI 1 */
 };
 

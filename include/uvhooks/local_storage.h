@@ -9,15 +9,18 @@
  *	...
  *	log("%s: done", (char *) uvhooks_local_storage_get_store(&request_id));
  *
- * The stores are those of the current scope: of a run, of a callback, of an async resource's scope,
- *or of a thread's top level. An async resource captures them when it is created, and a handle again
- * whenever it is started: its callbacks begin with what was captured last. uv_queue_work's work_cb
- * does so too, and a thread that uv_thread_create makes.
+ * The stores are those of the current scope: of a run, of a callback, of an async resource's
+ * scope, or of a thread's top level. An async resource captures them when it is created, and a
+ * handle again whenever it is started: its callbacks begin with what was captured last.
+ * uv_queue_work's work_cb does so too, and a thread that uv_thread_create makes. What is
+ * called for no resource (an alloc_cb, a uv_walk_cb) has the scope of who called uv_run or
+ * uv_walk.
  *
  * While no store was ever entered in a process, none of this costs anything.
  *
- * Nothing needs to be linked (see async_resource.h). Without the shim stores are seen within the
- * synchronous scope that they were entered in, and are captured by nothing.
+ * Nothing needs to be linked (see async_resource.h). Without the shim stores are seen within
+ * the synchronous scope that they were entered in, and are captured by nothing; and no longjmp
+ * may leave a run, an exit or the scope of a resource.
  */
 #ifndef UVHOOKS_LOCAL_STORAGE_H
 #define UVHOOKS_LOCAL_STORAGE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises for C and C++: async resources of type PROMISE, with the one event more that Node has
- *for them. Any deferred value will do: a future, a coroutine, a callback chain.
+ * Promises for C and C++: async resources of type PROMISE, with the one event more that Node
+ * has for them. Any deferred value will do: a future, a coroutine, a callback chain.
  *
  *	uvhooks_promise_create(&fetched);
  *	uvhooks_promise_then(&fetched, &parsed);
@@ -9,10 +9,10 @@
  *	uvhooks_promise_resolve(&fetched);
  *	uvhooks_promise_run_reaction(&parsed, parse, document);
  *
- * What Node emits for `fetch().then(parse)`: init of both, the second triggered by the first; that
- *the first is resolved; before and after around parse, with the second's ids, and within them that
- *the second is resolved. As with all of the embedder API nothing needs to be linked; see
- * async_resource.h.
+ * What Node emits for `fetch().then(parse)`: init of both, the second triggered by the first;
+ * that the first is resolved; before and after around parse, with the second's ids, and within
+ * them that the second is resolved. As with all of the embedder API nothing needs to be
+ * linked; see async_resource.h.
  */
 #ifndef UVHOOKS_PROMISE_H
 #define UVHOOKS_PROMISE_H

@@ -24,19 +24,24 @@ extern "C" {
 	(UVHOOKS_HAS(function) ? (function) (__VA_ARGS__) : stand_in(__VA_ARGS__))
 
 /*
- * The innermost is the thread's first. A scope (a run, an exit, a resource's scope) is one on the C
- * stack; above it stand those that were entered in it, on the heap, and end with it.
+ * A scope (a run, an exit, a resource's scope) is one on the C stack. The stores that were entered
+ * in it hang on it, on the heap, and end with it. Scopes that a longjmp left are on no list that
+ * ends; what was entered in them is not released.
  */
 struct uvhooks_bare_store {
-	struct uvhooks_bare_store *outer;
-	uint64_t key; /* of the storage; 0: of none */
+	struct uvhooks_bare_store *outer;   /* the scope around this one, or the next that was
+					       entered in the same */
+	struct uvhooks_bare_store *entered; /* in this scope, the latest first */
+	uint64_t key;                       /* of the storage; 0: of none */
 	void *store;
 	void (*release)(void *store);
-	bool entered;
 };
 
-/* One for all files of a program or library, and no definition that anything must be linked for. */
-__attribute__((weak)) __thread struct uvhooks_bare_store *uvhooks_bare_stores;
+/*
+ * A thread's top level, whose `outer` is the innermost scope. One for all files of a program or
+ * library, and no definition that anything must be linked for.
+ */
+__attribute__((weak)) __thread struct uvhooks_bare_store uvhooks_bare_stores;
 
 static inline void uvhooks_bare_release(const struct uvhooks_bare_store *old)
 {
@@ -47,14 +52,14 @@ static inline void uvhooks_bare_release(const struct uvhooks_bare_store *old)
 /* Ends a scope, however it is left. */
 static inline void uvhooks_bare_leave(struct uvhooks_bare_store *scope)
 {
-	while (uvhooks_bare_stores != scope) {
-		struct uvhooks_bare_store *entered = uvhooks_bare_stores;
+	uvhooks_bare_stores.outer = scope->outer;
+	while (scope->entered != NULL) {
+		struct uvhooks_bare_store *entered = scope->entered;
 
-		uvhooks_bare_stores = entered->outer;
+		scope->entered = entered->outer;
 		uvhooks_bare_release(entered);
 		free(entered);
 	}
-	uvhooks_bare_stores = scope->outer;
 	uvhooks_bare_release(scope);
 }
 
@@ -62,29 +67,49 @@ static inline void *uvhooks_bare_scope(uint64_t key, void *store, void (*release
 				       void *(*function)(void *argument), void *argument)
 {
 	struct uvhooks_bare_store scope __attribute__((cleanup(uvhooks_bare_leave))) = {
-	    uvhooks_bare_stores, key, store, release, false};
+	    uvhooks_bare_stores.outer, NULL, key, store, release};
 
-	uvhooks_bare_stores = &scope;
+	uvhooks_bare_stores.outer = &scope;
 	return function(argument);
+}
+
+/* The one of this scope that was entered for the storage, or NULL. */
+static inline struct uvhooks_bare_store *
+uvhooks_bare_entered(const struct uvhooks_bare_store *scope, uint64_t key)
+{
+	struct uvhooks_bare_store *at = scope->entered;
+
+	while (at != NULL && at->key != key)
+		at = at->outer;
+	return at;
 }
 
 static inline void *uvhooks_bare_get(uint64_t key)
 {
-	const struct uvhooks_bare_store *at = uvhooks_bare_stores;
+	const struct uvhooks_bare_store *scope = uvhooks_bare_stores.outer;
+	const struct uvhooks_bare_store *at;
 
-	while (at != NULL && at->key != key)
-		at = at->outer;
+	for (; scope != NULL; scope = scope->outer) {
+		at = uvhooks_bare_entered(scope, key);
+		if (at != NULL)
+			return at->store;
+		if (scope->key == key)
+			return scope->store;
+	}
+	at = uvhooks_bare_entered(&uvhooks_bare_stores, key);
 	return at == NULL ? NULL : at->store;
 }
 
 /* The store of this scope from now on. 0 or -ENOMEM. */
 static inline int uvhooks_bare_enter(uint64_t key, void *store, void (*release)(void *store))
 {
-	struct uvhooks_bare_store *at = uvhooks_bare_stores;
+	struct uvhooks_bare_store *scope = uvhooks_bare_stores.outer;
+	struct uvhooks_bare_store *at;
 
-	while (at != NULL && at->entered && at->key != key)
-		at = at->outer;
-	if (at != NULL && at->entered) {
+	if (scope == NULL)
+		scope = &uvhooks_bare_stores;
+	at = uvhooks_bare_entered(scope, key);
+	if (at != NULL) {
 		struct uvhooks_bare_store old = *at;
 
 		at->store = store;
@@ -94,12 +119,12 @@ static inline int uvhooks_bare_enter(uint64_t key, void *store, void (*release)(
 	at = (struct uvhooks_bare_store *) malloc(sizeof(*at));
 	if (at == NULL)
 		return -ENOMEM;
-	at->outer = uvhooks_bare_stores;
+	at->outer = scope->entered;
+	at->entered = NULL;
 	at->key = key;
 	at->store = store;
 	at->release = release;
-	at->entered = true;
-	uvhooks_bare_stores = at;
+	scope->entered = at;
 	return 0;
 }
 

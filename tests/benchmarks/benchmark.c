@@ -9,6 +9,7 @@
  *	             other process and no interrupt: the fastest tell what the code costs
  *	calls        calls of functions that allocate, by anybody in the process, during all slices;
  *	             null unless count_calls.so is loaded
+ *	store        whether a store of a local storage was entered, which enter_store.so does
  */
 #include <inttypes.h>
 #include <time.h>
@@ -20,6 +21,9 @@
 
 /* In count_calls.so. */
 extern uint64_t count_calls(void) __attribute__((weak));
+
+/* In enter_store.so. 0 or a negative errno. */
+extern int benchmark_enter_store(void) __attribute__((weak));
 
 static uint64_t spent, resumed;
 
@@ -69,6 +73,8 @@ int main(int argc, char **argv)
 	uv_loop_t *loop = uv_default_loop();
 
 	CHECK(argc <= 3 && ns != NULL && loop != NULL);
+	if (benchmark_enter_store != NULL)
+		CHECK(benchmark_enter_store() == 0);
 	benchmark.setup(loop);
 	slice(loop, batches);
 	if (count_calls != NULL)
@@ -82,8 +88,9 @@ int main(int argc, char **argv)
 	for (unsigned long i = 0; i < slices; i++)
 		printf("%s%" PRIu64, i == 0 ? "" : ", ", ns[i]);
 	if (count_calls != NULL)
-		printf("], \"calls\": %" PRIu64 "}\n", calls);
+		printf("], \"calls\": %" PRIu64, calls);
 	else
-		puts("], \"calls\": null}");
+		printf("], \"calls\": null");
+	printf(", \"store\": %s}\n", benchmark_enter_store != NULL ? "true" : "false");
 	return 0;
 }

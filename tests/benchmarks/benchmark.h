@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the benchmarks share. Each of them is a program that does one kind of thing with libuv, in
- * batches of operations; benchmark.c times slices of batches and prints what it saw. None of them
- * knows of the shim: scripts/bench runs them with and without it.
+ * What the benchmarks share. Each of them is a program that does one kind of thing with libuv, or
+ * with the embedder API, in batches of operations; benchmark.c times slices of batches and prints
+ * what it saw. None of them knows whether the shim is there: scripts/bench runs them with and
+ * without it.
  */
 #ifndef BENCHMARK_H
 #define BENCHMARK_H

@@ -4,11 +4,12 @@
  *
  *	random_program [SEED [OPERATIONS]]
  *
- * A world is a loop with its slots of memory. An operation is tried by top-level code between two
- * turns of the loop, or by any callback; it makes, starts, stops or closes a handle, submits or
- *cancels a request, runs the loop again, walks it, starts a thread with a world of its own, or
- *makes a call that fails. Memory of handles that have closed and requests that have ended is used
- *again, wiped or not. What happens is the same for a seed but for the order in which threads come.
+ * A world is a loop with its slots of memory. An operation is tried by top-level code between
+ * two turns of the loop, or by any callback; it makes, starts, stops or closes a handle,
+ * submits or cancels a request, runs the loop again, walks it, starts a thread with a world of
+ * its own, or makes a call that fails. Memory of handles that have closed and requests that
+ * have ended is used again, wiped or not. What happens is the same for a seed but for the
+ * order in which threads come.
  */
 #include "random_world.h"
 

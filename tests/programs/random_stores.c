@@ -5,10 +5,10 @@
  *	random_stores [SEED [OPERATIONS]]
  *
  * The model has, for each scope and for each thing that carries stores, a copy of what every
- *storage holds there; so it copies where the shim shares, and knows nothing of how that is done.
- *Asked is, in every scope, on pool threads too: is the store the one of the model? When one is
- *released: is it seen from nowhere any more? At the end: was every store that was entered released,
- *once?
+ * storage holds there; so it copies where the shim shares, and knows nothing of how that is
+ * done. Asked is, in every scope, on pool threads too: is the store the one of the model? When
+ * one is released: is it seen from nowhere any more? At the end: was every store that was
+ * entered released, once?
  *
  * Without the shim nothing is carried into callbacks, and nothing is asked.
  */
@@ -382,10 +382,10 @@ static void on_wakeup(uv_async_t *handle)
 
 static void wake(void)
 {
-	if (now->at[0] != NULL) {
-		if (is_sent)
-			unlink_map(&sent);
-		is_sent = true;
+	if (is_sent)
+		unlink_map(&sent);
+	is_sent = now->at[0] != NULL;
+	if (is_sent) {
 		begin_map(&sent, now);
 		/* Of the others nothing can be seen from it. */
 		for (int i = 1; i < STORAGES; i++)
