@@ -42,11 +42,10 @@ enum uvh_frame_state {
  */
 struct uvh_frame {
 	uvhooks_async_id id;
-	uintptr_t here; /* 0 for BOTTOM: no address is near it; see uvh_frame_mark */
-	struct uvh_record
-	    *record;    /* of a callback or WORK, or of the one that SCOPE is in; or NULL */
-	void *callback; /* the program's function; the space for LOOP */
-	uvhooks_async_id trigger; /* where no record has it */
+	uintptr_t here;            /* 0 for BOTTOM: no address is near it; see uvh_frame_mark */
+	struct uvh_record *record; /* of the callback, or the one that a SCOPE is in; or NULL */
+	void *callback;            /* the program's function; the space for LOOP */
+	uvhooks_async_id trigger;  /* where no record has it */
 	union {
 		uvhooks_async_id init_trigger; /* SCOPE, SCOPED_CALLBACK: 0 if there is none */
 		struct uvh_space *outer_loop;  /* LOOP: what `running` was */

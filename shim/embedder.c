@@ -305,7 +305,8 @@ void *uvhooks_default_trigger_async_id_scope(uvhooks_async_id trigger,
 {
 	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
 
-	if (context == NULL || trigger == 0 || trigger == UVHOOKS_ID_UNSET)
+	if (context == NULL || trigger == 0 || trigger == UVHOOKS_ID_UNSET ||
+	    !uvhooks_id_is_valid_trigger(trigger))
 		return function(argument);
 	return run_in_trigger_scope(context, trigger, function, argument);
 }

@@ -86,6 +86,8 @@ static struct uvh_storage_key *key_for(struct uvhooks_local_storage *storage)
 		return key;
 	if (!uvh_storing())
 		start_storing();
+	if (!uvh_storing()) /* built without */
+		return NULL;
 	if (storage->flags & UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS) {
 		__atomic_store_n(&following, true, __ATOMIC_RELEASE);
 		__atomic_store_n(&uvh_sends_slowly, true, __ATOMIC_RELEASE);

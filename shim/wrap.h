@@ -141,20 +141,14 @@ bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void
 
 __attribute__((noinline)) void uvh_submitted_slowly(struct uvh_submission *submission);
 
-/* The request carries the current stores. */
-__attribute__((noinline)) void uvh_submitted_stored(struct uvh_record *record);
-
 /* libuv took the request: it gets its id, and init is emitted. */
 static inline void uvh_submitted(struct uvh_submission *submission)
 {
-	if (UVH_UNLIKELY(submission->old != NULL || uvh_hooks_on())) {
+	if (UVH_UNLIKELY(submission->old != NULL || uvh_watched()))
 		uvh_submitted_slowly(submission);
-		return;
-	}
-	__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
-			 __ATOMIC_RELEASE);
-	if (UVH_UNLIKELY(uvh_storing()))
-		uvh_submitted_stored(submission->record);
+	else
+		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
+				 __ATOMIC_RELEASE);
 }
 
 /* libuv refused it: the struct is as it was. */

@@ -230,7 +230,7 @@ bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void
 	return submit(submission, request, type, callback);
 }
 
-void uvh_submitted_slowly(struct uvh_submission *submission)
+__attribute__((noinline)) static void submitted_again_or_told(struct uvh_submission *submission)
 {
 	struct uvh_context *context = uvh_context();
 	struct uvh_record *record = submission->record;
@@ -242,9 +242,15 @@ void uvh_submitted_slowly(struct uvh_submission *submission)
 		emit_init(context, record, 0);
 }
 
-void uvh_submitted_stored(struct uvh_record *record)
+void uvh_submitted_slowly(struct uvh_submission *submission)
 {
-	uvh_stores_capture(uvh_tls.context, record);
+	if (UVH_UNLIKELY(submission->old != NULL || uvh_hooks_on())) {
+		submitted_again_or_told(submission);
+	} else {
+		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
+				 __ATOMIC_RELEASE);
+		uvh_stores_capture(uvh_tls.context, submission->record);
+	}
 }
 
 void uvh_refused(struct uvh_submission *submission)

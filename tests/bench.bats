@@ -156,11 +156,11 @@ is_met() {
 			(.shim.instructions_per_event | . > 0 and . <= $shim) and
 			(.hook.instructions_per_event | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		timers      54 147
-		idlers      44 139
-		handles     75 164
-		wakeups     47 151
-		tcp_echo    77 171
+		timers      57 167
+		idlers      44 158
+		handles     79 192
+		wakeups     51 170
+		tcp_echo    77 188
 	END
 }
 
@@ -172,9 +172,9 @@ is_met() {
 			(.shim.instructions | . > 0 and . <= $shim) and
 			(.hook.instructions | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		run_in_scope  120 345
-		get_store      44  44
-		resources     625 965
+		run_in_scope  128 354
+		get_store      32  32
+		resources     397 745
 	END
 }
 
@@ -198,11 +198,11 @@ is_met() {
 		jq -e --arg row "$row" --argjson most "$most" '.store[] | select(.name == $row) |
 			.store.instructions <= $most' "$BENCH/json"
 	done <<-END
-		timers       42
+		timers       21
 		idlers        2
-		handles      83
+		handles      59
 		wakeups       2
-		lifecycles  135
+		lifecycles   79
 	END
 }
 

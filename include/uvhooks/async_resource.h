@@ -152,7 +152,7 @@ static inline void *uvhooks_call_bound_function(void *bound_function);
  * thread, libuv's handles and requests among it, is triggered by `trigger` unless it names a
  * trigger of its own. Execution ids are not changed. As in Node it also holds in what
  * uvhooks_async_resource_run_in_async_scope calls from there; it does not in what libuv calls. With
- * `trigger` 0 or UVHOOKS_ID_UNSET the function is just called.
+ * `trigger` 0, UVHOOKS_ID_UNSET or what is no async id the function is just called.
  *
  * Node: defaultTriggerAsyncIdScope(), which only its own modules can call. Thread: any, for that
  * thread. Since: 0.1.
