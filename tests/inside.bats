@@ -92,8 +92,9 @@ in_two_rows() {
 # How far the events of a program are the same each time.
 level_of() {
 	case $1 in
-	loops | many_threads) echo shapes ;; # threads race for loops
-	fork_pool | signals) echo kinds ;; # as many reads and signals as come
+	loops | many_threads | s02_spaces | s26_requests | worker_pool) echo shapes ;; # threads race for loops and tasks
+	# as many reads and signals as come; threads race for the last word
+	connections | crossing | fork_pool | s10_destroy_twice | s26_threads | signals) echo kinds ;;
 	*) echo threads ;;
 	esac
 }
@@ -107,7 +108,7 @@ same_inside() {
 
 # Random by time, or too much to write down.
 programs() {
-	find "$INSIDE" -type f -printf '%f\n' | grep -vxE 'random_program|million_timers' | sort
+	find "$INSIDE" -type f -printf '%f\n' | grep -vxE 'random_program|random_stores|million_timers' | sort
 }
 
 @test "these programs have libuv inside, and it is patched" {
