@@ -141,7 +141,7 @@ uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context)
 
 	if (top->kind == UVH_FRAME_BOTTOM)
 		return context->root_trigger;
-	return top->record != NULL ? top->record->trigger : top->trigger;
+	return top->kind <= UVH_FRAME_WORK ? top->record->trigger : top->trigger;
 }
 
 uvhooks_async_id uvh_special_init_trigger(struct uvh_context *context)
@@ -170,31 +170,47 @@ int uvh_stack_grow(struct uvh_context *context)
 }
 
 /*
- * The event with which a callback ends. Another thread may have ended an embedder's resource while
- * it ran here, and its record may be another's by now.
+ * An event of a scope of an embedder's resource, from what the frame knows: another thread may end
+ * the resource meanwhile, and then the record is another's.
  */
-static void emit_end(struct uvh_context *context, const struct uvh_frame *frame, unsigned int flags)
+__attribute__((noinline)) static void emit_embedder(struct uvh_context *context,
+						    const struct uvh_frame *frame,
+						    enum uvhooks_event_type type,
+						    unsigned int flags)
+{
+	struct uvhooks_event event = {
+	    .event = (uint16_t) type,
+	    .flags = (uint16_t) flags,
+	    .async_id = frame->id,
+	    .trigger_async_id = frame->trigger,
+	    .execution_async_id = frame->id,
+	    .type = frame->type,
+	    .fs_type = UVHOOKS_FS_NONE,
+	    .pointer = __atomic_load_n(&frame->record->owner, __ATOMIC_RELAXED),
+	    .loop = uvh_spaces[uvhooks_id_space(frame->id)].loop,
+	    .callback = frame->callback,
+	    .stores = frame->stores,
+	};
+
+	if (UVH_UNLIKELY(__atomic_load_n(&frame->record->id, __ATOMIC_ACQUIRE) != frame->id)) {
+		event.pointer = NULL;
+		event.flags |= UVHOOKS_FLAG_AFTER_DESTROY;
+	}
+	uvh_dispatch(context, &event);
+}
+
+/* The event with which a callback ends. */
+static inline void emit_end(struct uvh_context *context, const struct uvh_frame *frame,
+			    unsigned int flags)
 {
 	const enum uvhooks_event_type type =
 	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER;
 
-	if (UVH_LIKELY(__atomic_load_n(&frame->record->id, __ATOMIC_RELAXED) == frame->id)) {
+	if (UVH_LIKELY(frame->kind <= UVH_FRAME_WORK))
 		uvh_emit_inline(context, uvh_head(type, flags), frame->record, frame->id, 0,
 				frame->callback);
-	} else {
-		struct uvhooks_event event = {
-		    .event = (uint16_t) type,
-		    .flags = (uint16_t) (flags | UVHOOKS_FLAG_AFTER_DESTROY),
-		    .async_id = frame->id,
-		    .trigger_async_id = frame->trigger,
-		    .execution_async_id = frame->id,
-		    .type = frame->type,
-		    .fs_type = UVHOOKS_FS_NONE,
-		    .callback = frame->callback,
-		};
-
-		uvh_dispatch(context, &event);
-	}
+	else
+		emit_embedder(context, frame, type, flags);
 }
 
 /* Takes the top frame off. */
@@ -280,11 +296,21 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 void *uvh_emit_before(struct uvh_context *context)
 {
 	const struct uvh_frame *frame = context->top;
-	const enum uvhooks_event_type type =
-	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_BEGIN : UVHOOKS_EVENT_BEFORE;
 
-	return uvh_emit_inline(context, uvh_head(type, frame->flags), frame->record, frame->id, 0,
-			       frame->callback);
+	if (UVH_UNLIKELY(frame->kind != UVH_FRAME_CALLBACK)) {
+		emit_embedder(context, frame, UVHOOKS_EVENT_BEFORE, frame->flags);
+		return NULL;
+	}
+	return uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_BEFORE, frame->flags), frame->record,
+			       frame->id, 0, frame->callback);
+}
+
+void uvh_emit_work_begin(struct uvh_context *context)
+{
+	const struct uvh_frame *frame = context->top;
+
+	uvh_emit(context, UVHOOKS_EVENT_WORK_BEGIN, frame->record, frame->id, 0, frame->callback,
+		 0);
 }
 
 void uvh_leave_told(struct uvh_scope *scope)

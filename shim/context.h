@@ -21,8 +21,9 @@ enum uvh_frame_kind {
 	UVH_FRAME_WORK,     /* between work_begin and work_end, on a pool thread */
 	UVH_FRAME_LOOP,     /* in uv_run: no callback, unless one lies below */
 	UVH_FRAME_DRAIN,    /* destroys are being delivered: execution id 0 */
+	UVH_FRAME_EMBEDDER, /* in the scope of an embedder's resource: its record may be gone */
 	/* those above are what triggers what is created in them; those below may not be */
-	UVH_FRAME_SCOPED_CALLBACK, /* a callback in the scope of a default trigger */
+	UVH_FRAME_SCOPED_EMBEDDER, /* such a scope within that of a default trigger */
 	UVH_FRAME_SCOPE,           /* no callback of its own, but a default trigger or stores */
 	UVH_FRAME_BOTTOM,          /* below all others: the thread's top level */
 };
@@ -47,7 +48,7 @@ struct uvh_frame {
 	void *callback;            /* the program's function; the space for LOOP */
 	uvhooks_async_id trigger;  /* where no record has it */
 	union {
-		uvhooks_async_id init_trigger; /* SCOPE, SCOPED_CALLBACK: 0 if there is none */
+		uvhooks_async_id init_trigger; /* SCOPE, SCOPED_EMBEDDER: 0 if there is none */
 		struct uvh_space *outer_loop;  /* LOOP: what `running` was */
 	};
 	struct uvh_store *stores; /* see storage.h */
@@ -166,7 +167,7 @@ static inline uvhooks_async_id uvh_init_trigger(struct uvh_context *context)
 {
 	const struct uvh_frame *top = context->top;
 
-	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_CALLBACK)
+	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER)
 		   ? top->id
 		   : uvh_special_init_trigger(context);
 }
@@ -176,7 +177,7 @@ static inline uvhooks_async_id uvh_scope_trigger(const struct uvh_context *conte
 {
 	const struct uvh_frame *top = context->top;
 
-	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_CALLBACK || top->kind == UVH_FRAME_BOTTOM)
+	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER || top->kind == UVH_FRAME_BOTTOM)
 		   ? 0
 		   : top->init_trigger;
 }
@@ -323,8 +324,9 @@ static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame
 	context->top = frame;
 }
 
-/* A callback's frame is on top: emits before, or work_begin. Returns the program's function. */
+/* A callback's frame is on top. Returns the program's function. */
 __attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
+void uvh_emit_work_begin(struct uvh_context *context);
 
 /* Enters a callback of `record`, which is alive or ends with it. */
 static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record, void *callback,
@@ -346,7 +348,11 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
 	frame->flags = (uint16_t) flags;
 	uvh_push(context, frame);
-	if (UVH_UNLIKELY(uvh_hooks_on()))
+	if (UVH_LIKELY(!uvh_hooks_on()))
+		return;
+	if (kind == UVH_FRAME_WORK)
+		uvh_emit_work_begin(context);
+	else
 		uvh_emit_before(context);
 }
 

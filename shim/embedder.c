@@ -106,16 +106,17 @@ static inline void become_scope(struct uvh_frame *frame, const struct uvh_record
 	frame->id = resource->async_id;
 	frame->trigger = resource->trigger_async_id;
 	frame->type = resource->type;
+	frame->kind = UVH_FRAME_EMBEDDER;
 	frame->stores = NULL;
 	frame->state |= UVH_FRAME_STORES;
 	if (UVH_UNLIKELY(uvh_storing()))
 		uvh_stores_begin_embedder(frame, record, resource->async_id);
 	/* A default trigger holds also in here, as in Node. */
 	if (UVH_UNLIKELY(below->kind == UVH_FRAME_SCOPE ||
-			 below->kind == UVH_FRAME_SCOPED_CALLBACK) &&
+			 below->kind == UVH_FRAME_SCOPED_EMBEDDER) &&
 	    below->init_trigger != 0) {
 		frame->init_trigger = below->init_trigger;
-		frame->kind = UVH_FRAME_SCOPED_CALLBACK;
+		frame->kind = UVH_FRAME_SCOPED_EMBEDDER;
 	}
 }
 
@@ -150,7 +151,6 @@ static void enter(struct uvh_scope *scope, struct uvh_context *context, struct u
 	    .here = scope->here,
 	    .record = record,
 	    .callback = function,
-	    .kind = UVH_FRAME_CALLBACK,
 	    .state = UVH_FRAME_IN_CALLBACK | (destroyed ? UVH_FRAME_ENDS : 0),
 	    .flags = destroyed ? UVHOOKS_FLAG_AFTER_DESTROY : 0,
 	};

@@ -340,8 +340,7 @@ static void own(struct uvh_frame *frame, struct uvh_store *stores)
 /* A callback whose stores are held by its record alone. */
 static bool borrows(const struct uvh_frame *frame)
 {
-	return frame->record != NULL && frame->kind != UVH_FRAME_SCOPE &&
-	       !(frame->state & UVH_FRAME_OWNS_STORES);
+	return frame->kind <= UVH_FRAME_WORK && !(frame->state & UVH_FRAME_OWNS_STORES);
 }
 
 /*

@@ -86,9 +86,6 @@ int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks
 /* Emits start or stop, or type_change. */
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
 
-__attribute__((noinline)) void uvh_emit_armed(struct uvh_context *context,
-					      struct uvh_record *record);
-
 /* A handle was armed: remembers by whom. */
 static inline void uvh_armed(struct uvh_record *record)
 {
@@ -100,9 +97,13 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	id = uvh_execution_id(context);
 	__atomic_store_n(&record->arm, id, __ATOMIC_RELAXED);
-	if (UVH_UNLIKELY(uvh_watched()) &&
-	    (uvh_hooks_on() || !uvh_stores_captured(context, record)))
-		uvh_emit_armed(context, record);
+	if (UVH_LIKELY(!uvh_watched()))
+		return;
+	if (uvh_storing() && !uvh_stores_captured(context, record))
+		uvh_stores_capture_slowly(context, record);
+	if (uvh_hooks_on())
+		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
+			 0);
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */

@@ -132,23 +132,6 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 			 0);
 }
 
-__attribute__((noinline)) static void tell_armed(struct uvh_context *context,
-						 struct uvh_record *record)
-{
-	if (uvh_storing())
-		uvh_stores_capture(context, record);
-	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, record->arm, record->arm,
-			record->callback[UVH_MAIN]);
-}
-
-void uvh_emit_armed(struct uvh_context *context, struct uvh_record *record)
-{
-	if (uvh_hooks_on())
-		tell_armed(context, record);
-	else
-		uvh_stores_capture(context, record);
-}
-
 /* `trigger` is 0 where it is the execution id. */
 UVH_SLOW static bool submit_slowly(uintptr_t here, struct uvh_submission *submission,
 				   struct uvh_space *space, void *request, uvhooks_async_id trigger)
