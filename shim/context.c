@@ -187,7 +187,7 @@ __attribute__((noinline)) static void emit_embedder(struct uvh_context *context,
 	    .type = frame->type,
 	    .fs_type = UVHOOKS_FS_NONE,
 	    .pointer = __atomic_load_n(&frame->record->owner, __ATOMIC_RELAXED),
-	    .loop = uvh_spaces[uvhooks_id_space(frame->id)].loop,
+	    .loop = uvh_loop_of_space((uint16_t) uvhooks_id_space(frame->id)),
 	    .callback = frame->callback,
 	    .stores = frame->stores,
 	};

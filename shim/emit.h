@@ -23,8 +23,9 @@ static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_co
 	memcpy(&event->type, &record->type, sizeof(event->type) + sizeof(event->fs_type));
 	event->thread_id = context->thread_id;
 	event->pointer = record->owner;
-	event->loop =
-	    UVH_UNLIKELY(record->type == UVHOOKS_UVTHREAD) ? NULL : uvh_spaces[record->space].loop;
+	event->loop = UVH_UNLIKELY(record->type == UVHOOKS_UVTHREAD)
+			  ? NULL
+			  : uvh_loop_of_space(record->space);
 	event->callback = callback;
 	event->stores = uvh_stores_carried(record);
 }

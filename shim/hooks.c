@@ -203,7 +203,7 @@ static void describe(const struct uvh_record *record, struct uvhooks_resource *r
 	    .trigger_async_id = record->trigger,
 	    .arm_async_id = __atomic_load_n(&record->arm, __ATOMIC_RELAXED),
 	    .pointer = record->owner,
-	    .loop = record->type == UVHOOKS_UVTHREAD ? NULL : uvh_spaces[record->space].loop,
+	    .loop = record->type == UVHOOKS_UVTHREAD ? NULL : uvh_loop_of_space(record->space),
 	    .callback = record->flags & UVH_RECORD_EMBEDDER ? NULL : record->callback[UVH_MAIN],
 	};
 }

@@ -21,7 +21,7 @@ enum gate {
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
-UVH_HOT bool uvh_sends_slowly;
+UVH_HOT bool uvh_send_asks;
 
 static bool embedding; /* the program has resources of its own, or may have */
 
@@ -52,7 +52,7 @@ static bool prepare(void)
 
 		prepared = true;
 		uvh_options_read();
-		uvh_on_memcheck = uvh_sends_slowly = UVH_ON_MEMCHECK();
+		uvh_on_memcheck = uvh_send_asks = UVH_ON_MEMCHECK();
 		uvh_context_init();
 		context = uvh_context();
 		usable = context != NULL && uvh_spaces_init(context);

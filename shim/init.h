@@ -37,7 +37,12 @@ const struct uvh_real *uvh_other_libuv(uintptr_t caller);
 void uvh_objects_changed(void);
 
 /* uv_async_send has more to do: valgrind is there, or a local storage that follows wake-ups. */
-extern bool uvh_sends_slowly;
+extern bool uvh_send_asks;
+
+static inline bool uvh_sends_slowly(void)
+{
+	return __atomic_load_n(&uvh_send_asks, __ATOMIC_RELAXED);
+}
 
 /*
  * The thread's context for a call of the embedder API, which may be the first of all calls; NULL if

@@ -143,7 +143,7 @@ static struct uvh_space *space_take(struct uvh_context *context)
 void uvh_space_release(struct uvh_space *space)
 {
 	space->closing = false;
-	space->loop = NULL;
+	__atomic_store_n(&space->loop, NULL, __ATOMIC_RELAXED);
 	if (space->user != NULL && space->user->home == space)
 		__atomic_store_n(&space->user->home, NULL, __ATOMIC_RELAXED);
 	space->user = NULL;
@@ -209,7 +209,7 @@ static struct uvh_space *settle(struct uvh_context *context, struct entry *entry
 	}
 	if (space == NULL)
 		return NULL;
-	space->loop = entry->loop;
+	__atomic_store_n(&space->loop, entry->loop, __ATOMIC_RELAXED);
 	__atomic_store_n(&entry->space, space, __ATOMIC_RELEASE);
 	if (home == NULL)
 		__atomic_store_n(&context->home, space, __ATOMIC_RELAXED);

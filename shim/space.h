@@ -43,6 +43,12 @@ static inline uvhooks_async_id uvh_space_base(uint16_t number)
 	return (uvhooks_async_id) number << UVHOOKS_ID_SEQUENCE_BITS;
 }
 
+/* The loop of a space, asked for by any thread that has a resource of it. */
+static inline void *uvh_loop_of_space(uint16_t number)
+{
+	return __atomic_load_n(&uvh_spaces[number].loop, __ATOMIC_RELAXED);
+}
+
 static inline uvhooks_async_id uvh_space_root(const struct uvh_space *space)
 {
 	return uvh_space_base(space->number) + 1;

@@ -90,7 +90,7 @@ static struct uvh_storage_key *key_for(struct uvhooks_local_storage *storage)
 		return NULL;
 	if (storage->flags & UVHOOKS_LOCAL_STORAGE_FOLLOW_WAKEUPS) {
 		__atomic_store_n(&following, true, __ATOMIC_RELEASE);
-		__atomic_store_n(&uvh_sends_slowly, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&uvh_send_asks, true, __ATOMIC_RELEASE);
 	}
 	key = make_key();
 	if (key == NULL ||
@@ -410,7 +410,7 @@ void uvh_stores_forget_slowly(struct uvh_record *record)
 	__atomic_store_n(&carried->captured, NULL, __ATOMIC_RELEASE);
 	if (captured != NULL)
 		drop_for(captured, record);
-	if (UVH_UNLIKELY(following)) {
+	if (UVH_UNLIKELY(__atomic_load_n(&following, __ATOMIC_RELAXED))) {
 		uvh_store_drop(__atomic_exchange_n(&carried->sent, NULL, __ATOMIC_ACQ_REL));
 		bury();
 	}

@@ -193,7 +193,7 @@ void uvh_tramp_async(uv_async_t *handle)
 	struct uvh_record *received = NULL; /* the record, if it was sent stores */
 	uv_async_cb callback;
 
-	if (UVH_UNLIKELY(uvh_sends_slowly)) {
+	if (UVH_UNLIKELY(uvh_sends_slowly())) {
 		received = uvh_record_of_handle(handle);
 		if (received != NULL && !uvh_stores_receive(received, &captured))
 			received = NULL;
@@ -244,7 +244,7 @@ static inline int send_by(const struct uvh_real *real, uv_async_t *handle)
 	struct uvh_context *context = uvh_tls.context;
 
 	if (UVH_UNLIKELY(context == NULL) || UVH_UNLIKELY(context->home == NULL) ||
-	    UVH_UNLIKELY(uvh_sends_slowly))
+	    UVH_UNLIKELY(uvh_sends_slowly()))
 		return send_slowly(real, handle);
 	return send_from(real, handle, uvh_execution_id(context));
 }

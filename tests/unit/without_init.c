@@ -3,7 +3,7 @@
 #include "context.h"
 #include "init.h"
 
-bool uvh_sends_slowly;
+bool uvh_send_asks;
 
 struct uvh_context *uvh_embedding_context(uintptr_t here)
 {
