@@ -144,15 +144,6 @@ uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context)
 	return top->kind <= UVH_FRAME_WORK ? top->record->trigger : top->trigger;
 }
 
-uvhooks_async_id uvh_special_init_trigger(struct uvh_context *context)
-{
-	const struct uvh_frame *top = context->top;
-
-	if (UVH_LIKELY(top->kind == UVH_FRAME_BOTTOM))
-		return uvh_root_id(context);
-	return top->init_trigger != 0 ? top->init_trigger : top->id;
-}
-
 int uvh_stack_grow(struct uvh_context *context)
 {
 	size_t capacity = (size_t) (context->limit - context->frames);
@@ -325,8 +316,8 @@ void uvh_leave_told(struct uvh_scope *scope)
 }
 
 /* Delivers one destroy, with no other waiting and no callback on the stack. */
-static inline void deliver_now(struct uvh_context *context, struct uvh_record *record,
-			       unsigned int flags);
+UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *record,
+			    unsigned int flags);
 
 void uvh_leave_last_told(struct uvh_scope *scope)
 {
@@ -463,6 +454,20 @@ void uvh_give_slowly(struct uvh_record *record)
 	uvh_record_give(record);
 }
 
+__attribute__((noinline)) static void give_stored(struct uvh_record *record)
+{
+	uvh_give(record);
+}
+
+/* uvh_give where hooks are on: what storages need stands apart. */
+static inline void give_told(struct uvh_record *record)
+{
+	if (UVH_UNLIKELY(uvh_storing()))
+		give_stored(record);
+	else
+		uvh_record_give(record);
+}
+
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
 	if (UVH_UNLIKELY(uvh_hooks_on()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
@@ -535,8 +540,8 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	context->draining = false;
 }
 
-static inline void deliver_now(struct uvh_context *context, struct uvh_record *record,
-			       unsigned int flags)
+UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *record,
+			    unsigned int flags)
 {
 	struct uvh_frame *frame = context->top + 1;
 
@@ -553,7 +558,7 @@ static inline void deliver_now(struct uvh_context *context, struct uvh_record *r
 			NULL);
 	context->draining = false;
 	take_off(context);
-	uvh_give(record);
+	give_told(record);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		deliver_queue(context, false);
 }

@@ -161,15 +161,16 @@ static inline uvhooks_async_id uvh_execution_id(struct uvh_context *context)
 }
 
 /* The trigger of what is created now, where that does not say another. */
-uvhooks_async_id uvh_special_init_trigger(struct uvh_context *context);
 
 static inline uvhooks_async_id uvh_init_trigger(struct uvh_context *context)
 {
 	const struct uvh_frame *top = context->top;
 
-	return UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER)
-		   ? top->id
-		   : uvh_special_init_trigger(context);
+	if (UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER))
+		return top->id;
+	return UVH_LIKELY(top->kind == UVH_FRAME_BOTTOM) || top->init_trigger == 0
+		   ? uvh_execution_id(context)
+		   : top->init_trigger;
 }
 
 /* The default trigger of the scope, which goes before the handle that a request works on; or 0. */

@@ -3,23 +3,15 @@
 #include "emit.h"
 #include "wrap.h"
 
-__attribute__((noinline)) static void tell_init(struct uvh_context *context,
-						struct uvh_record *record, unsigned int flags)
+/* A resource came to be, and something is to be done about it; `execution` is what runs now. */
+static inline void emit_init(struct uvh_context *context, struct uvh_record *record,
+			     uvhooks_async_id execution, unsigned int flags)
 {
 	if (uvh_storing())
 		uvh_stores_capture(context, record);
-	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record,
-			uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
-}
-
-/* A resource came to be, and something is to be done about it. */
-static inline void emit_init(struct uvh_context *context, struct uvh_record *record,
-			     unsigned int flags)
-{
 	if (uvh_hooks_on())
-		tell_init(context, record, flags);
-	else
-		uvh_stores_capture(context, record);
+		uvh_emit(context, UVHOOKS_EVENT_INIT, record, execution, 0,
+			 record->callback[UVH_MAIN], flags);
 }
 
 /* A callback that was left by longjmp must not be taken for the creator. */
@@ -92,7 +84,7 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 	__atomic_store_n(&record->id, uvh_space_next_id(space), __ATOMIC_RELEASE);
 	*tag = uvh_record_tag(record);
 	if (UVH_UNLIKELY(uvh_watched()))
-		emit_init(context, record, flags);
+		emit_init(context, record, uvh_execution_id(context), flags);
 	return record;
 }
 
@@ -118,8 +110,11 @@ int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks
 	record->trigger = uvh_init_trigger(context);
 	__atomic_store_n(&record->id, uvh_space_next_id(context->cached_space), __ATOMIC_RELEASE);
 	*tag = uvh_record_tag(record);
-	if (UVH_UNLIKELY(uvh_watched()))
-		emit_init(context, record, 0);
+	if (UVH_UNLIKELY(uvh_watched())) /* unless a scope says another, the creator is what runs */
+		emit_init(context, record,
+			  UVH_LIKELY(uvh_scope_trigger(context) == 0) ? record->trigger
+								      : uvh_execution_id(context),
+			  0);
 	return 0;
 }
 
@@ -222,7 +217,7 @@ __attribute__((noinline)) static void submitted_again_or_told(struct uvh_submiss
 		uvh_end(context, submission->old, UVHOOKS_FLAG_REUSED);
 	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
 	if (uvh_watched())
-		emit_init(context, record, 0);
+		emit_init(context, record, uvh_execution_id(context), 0);
 }
 
 void uvh_submitted_slowly(struct uvh_submission *submission)

@@ -156,10 +156,10 @@ is_met() {
 			(.shim.instructions_per_event | . > 0 and . <= $shim) and
 			(.hook.instructions_per_event | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		timers      57 167
-		idlers      44 158
-		handles     79 192
-		wakeups     51 170
+		timers      57 160
+		idlers      44 147
+		handles     79 182
+		wakeups     51 163
 		tcp_echo    77 188
 	END
 }
