@@ -172,7 +172,7 @@ is_met() {
 			(.shim.instructions | . > 0 and . <= $shim) and
 			(.hook.instructions | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		run_in_scope  128 354
+		run_in_scope  129 415
 		get_store      32  32
 		resources     397 745
 	END
@@ -200,9 +200,9 @@ is_met() {
 	done <<-END
 		timers       21
 		idlers        2
-		handles      59
+		handles      66
 		wakeups       2
-		lifecycles   79
+		lifecycles   90
 	END
 }
 
