@@ -454,20 +454,6 @@ void uvh_give_slowly(struct uvh_record *record)
 	uvh_record_give(record);
 }
 
-__attribute__((noinline)) static void give_stored(struct uvh_record *record)
-{
-	uvh_give(record);
-}
-
-/* uvh_give where hooks are on: what storages need stands apart. */
-static inline void give_told(struct uvh_record *record)
-{
-	if (UVH_UNLIKELY(uvh_storing()))
-		give_stored(record);
-	else
-		uvh_record_give(record);
-}
-
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
 	if (UVH_UNLIKELY(uvh_hooks_on()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
@@ -558,7 +544,7 @@ UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *reco
 			NULL);
 	context->draining = false;
 	take_off(context);
-	give_told(record);
+	uvh_give(record);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		deliver_queue(context, false);
 }

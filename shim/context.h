@@ -141,6 +141,14 @@ static inline struct uvh_space *uvh_space_of_loop(struct uvh_context *context, u
 	return uvh_space_look_up(context, loop);
 }
 
+/* Where the ids of what this thread makes come from: the loop that it runs, else its top level;
+   NULL if that has needed none yet. */
+static inline struct uvh_space *uvh_current_space(const struct uvh_context *context)
+{
+	return context->running != NULL ? context->running
+					: __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+}
+
 uvhooks_async_id uvh_home_root(struct uvh_context *context);
 
 /* The ids at top level: no callback on the stack, not in uv_run. */

@@ -28,8 +28,10 @@ static inline struct uvh_record *record_of(const struct uvhooks_async_resource *
 /* Where the ids of this thread's resources come from. */
 static struct uvh_space *space_of(struct uvh_context *context)
 {
-	struct uvh_space *space = context->running != NULL ? context->running : uvh_home(context);
+	struct uvh_space *space = uvh_current_space(context);
 
+	if (space == NULL)
+		space = uvh_home(context);
 	if (space != NULL && UVH_UNLIKELY(space->user != context))
 		uvh_space_moved(space, context);
 	return space;

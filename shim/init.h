@@ -8,8 +8,8 @@
 #pragma GCC visibility push(hidden)
 
 /*
- * Nonzero while a wrapper must ask uvh_pass first: the shim is not ready, or calls arrive that may
- * be libuv's own. 0 in an ordinary program from main on.
+ * Nonzero while a wrapper must ask uvh_arrive first: the shim is not ready, or calls arrive that
+ * may be libuv's own. 0 in an ordinary program from main on.
  */
 extern uint8_t uvh_gate;
 

@@ -294,9 +294,7 @@ static bool leave_out(struct uvh_store *stores, const struct uvh_storage_key *ke
 
 static uint16_t space_of(const struct uvh_context *context)
 {
-	const struct uvh_space *space = context->running != NULL
-					    ? context->running
-					    : __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+	const struct uvh_space *space = uvh_current_space(context);
 
 	return space == NULL ? 0 : space->number;
 }
