@@ -163,3 +163,24 @@ void uvh_shim_folder(char *folder, size_t bytes)
 	memcpy(folder, self.path, (size_t) (slash - self.path));
 	folder[slash - self.path] = '\0';
 }
+
+size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
+{
+	const size_t known = __atomic_load_n(&uvh_libuv_count, __ATOMIC_ACQUIRE);
+	size_t count = 0;
+
+	for (size_t i = 0; callback != NULL && i < known; i++) {
+		const struct uvh_libuv *libuv = &uvh_libuvs[i];
+		struct uvhooks_libuv told = {.size = sizeof(told), .path = libuv->object.path};
+		int version;
+
+		/* Before that nothing of it may be called. */
+		if (!libuv->settled || libuv->rule == UVH_RULE_UNTRACED)
+			continue;
+		version = (int) libuv->real.uv_version();
+		told.version = version > 0 ? (uint32_t) version : 0;
+		callback(&told, data);
+		count++;
+	}
+	return count;
+}

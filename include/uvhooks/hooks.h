@@ -184,6 +184,24 @@ typedef void (*uvhooks_resource_cb)(const struct uvhooks_resource *resource, voi
  */
 UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data);
 
+/* `size` says how many bytes are valid; fields are only appended. */
+struct uvhooks_libuv {
+	uint32_t size;
+	uint32_t version; /* as its uv_version() gives it: 0x012c02 is 1.44.2; 0: it does not tell */
+	const char *path; /* as the loader knows it; "" for the program. Good for ever. */
+			  /* end of ABI 1 */
+};
+
+typedef void (*uvhooks_libuv_cb)(const struct uvhooks_libuv *libuv, void *data);
+
+/*
+ * Calls `callback` for each libuv of this process whose calls are traced, the first that was found
+ * first. There is one before the first event of its loops. Returns how many it called for.
+ *
+ * Thread: any. Since: 0.1.
+ */
+UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data);
+
 /*
  * What was lost or could not be done: 0 everywhere in a healthy process.
  *
@@ -284,6 +302,8 @@ static inline int uvhooks_bare_resource(struct uvhooks_resource *resource)
 	     : uvhooks_bare_resource(__VA_ARGS__))
 #define uvhooks_for_each_resource(...)                                                             \
 	(UVHOOKS_HAS(uvhooks_for_each_resource) ? (uvhooks_for_each_resource) (__VA_ARGS__) : 0)
+#define uvhooks_for_each_libuv(...)                                                                \
+	(UVHOOKS_HAS(uvhooks_for_each_libuv) ? (uvhooks_for_each_libuv) (__VA_ARGS__) : 0)
 #define uvhooks_get_counters(...)                                                                  \
 	(UVHOOKS_HAS(uvhooks_get_counters) ? (uvhooks_get_counters) (__VA_ARGS__) : -ENOSYS)
 #endif

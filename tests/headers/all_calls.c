@@ -148,6 +148,13 @@ static void count_resource(const struct uvhooks_resource *resource, void *data)
 	++*(size_t *) data;
 }
 
+/* This program has none. */
+static void see_libuv(const struct uvhooks_libuv *libuv, void *data)
+{
+	(void) data;
+	EXPECT(libuv == NULL);
+}
+
 static void hooks(void)
 {
 	struct uvhooks_callbacks callbacks;
@@ -165,6 +172,7 @@ static void hooks(void)
 	EXPECT(uvhooks_create_hook(NULL, NULL) == NULL);
 	hook = uvhooks_create_hook(&callbacks, NULL);
 	EXPECT(uvhooks_for_each_resource(count_resource, &counted) == counted);
+	EXPECT(uvhooks_for_each_libuv(see_libuv, NULL) == 0);
 	EXPECT(uvhooks_execution_async_resource(NULL) == -EINVAL);
 	EXPECT(uvhooks_execution_async_resource(&resource) == 0);
 	EXPECT(resource.size == sizeof(resource) && resource.type == UVHOOKS_NONE);

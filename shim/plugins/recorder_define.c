@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Definitions: what numbers and addresses in the events mean. There are few, and each is written at
+ * once, by writing the packet that they share again, longer: so they need no shared memory.
+ *
+ * All of it under the lock.
+ */
+#include "recorder.h"
+
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define PACKET_BYTES  RECORDER_BUFFER_BYTES
+#define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
+#define STRING_BYTES  (PATH_MAX + 256) /* a longer one is cut */
+#define CALLBACKS     8192             /* a power of two */
+#define LIBRARIES     512
+#define RESERVE_BYTES ((size_t) 32 * 1024)
+
+static char packet[PACKET_BYTES] __attribute__((aligned(8)));
+static size_t used;     /* bytes of the packet */
+static size_t written;  /* of these, in the file */
+static uint64_t offset; /* of the packet in the file */
+static bool created;
+
+/* Open addressing; when it is full the rest is found by the libraries alone. */
+static const void *callbacks[CALLBACKS];
+static size_t callback_count;
+
+bool recorder_type_known[UINT16_MAX + 1];
+
+struct library {
+	uintptr_t begin, end;
+	uintptr_t bias;
+	const char *path; /* the loader's; compared, never read */
+};
+
+static struct library libraries[LIBRARIES];
+static size_t library_count;
+static unsigned long long loader_adds; /* objects ever loaded, when they were looked at */
+
+/* What was said of libraries; said again in the child of a fork, where the loader must not be
+ * asked. */
+static char library_records[PACKET_BYTES / 2];
+static size_t library_bytes;
+
+static struct uvhooks_trace_packet *header(void)
+{
+	return (struct uvhooks_trace_packet *) packet;
+}
+
+static void begin_packet(void)
+{
+	const uint64_t now = recorder_ticks();
+
+	memcpy(header()->uuid, recorder_uuid, sizeof(recorder_uuid));
+	header()->magic = UVHOOKS_TRACE_MAGIC;
+	header()->stream_id = UVHOOKS_TRACE_DEFINITIONS;
+	header()->timestamp_begin = header()->timestamp_end = now;
+	used = HEADER_BYTES;
+	written = 0;
+}
+
+/*
+ * What is behind the packet's old end goes first, and then the header, by which it counts: so a
+ * reader never finds a packet that promises more than is there.
+ */
+static int write_longer(const char *path)
+{
+	int error = 0;
+
+	if (used > written && written > 0)
+		error = recorder_file_write(path, false, offset + written, offset + written,
+					    packet + written, used - written);
+	if (error == 0)
+		error = recorder_file_write(path, !created, offset + (written > 0 ? used : 0),
+					    offset, packet, written > 0 ? HEADER_BYTES : used);
+	return error;
+}
+
+void recorder_define_write(void)
+{
+	static char path[PATH_MAX];
+
+	header()->content_size = header()->packet_size = used * 8;
+	if (used == written || recorder_file_path(path, "definitions") != 0)
+		return;
+	if (write_longer(path) != 0) {
+		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
+		return;
+	}
+	if (!created)
+		recorder_file_reserve(path, RESERVE_BYTES);
+	created = true;
+	written = used;
+}
+
+static void put(const void *bytes, size_t count)
+{
+	memcpy(packet + used, bytes, count);
+	used += count;
+}
+
+static void begin_record(enum uvhooks_trace_definition number)
+{
+	const uint16_t id = (uint16_t) number;
+	uint64_t now = recorder_ticks();
+
+	if (PACKET_BYTES - used < 256 + STRING_BYTES) {
+		recorder_define_write();
+		offset += written;
+		header()->packet_seq_num++;
+		begin_packet();
+	}
+	/* Another processor's clock may be a little behind. */
+	if (now < header()->timestamp_end)
+		now = header()->timestamp_end;
+	header()->timestamp_end = now;
+	put(&id, sizeof(id));
+	put(&now, sizeof(now));
+}
+
+static void put_64(uint64_t value)
+{
+	put(&value, sizeof(value));
+}
+
+static void put_32(uint32_t value)
+{
+	put(&value, sizeof(value));
+}
+
+static void put_string(const char *text)
+{
+	const size_t bytes = strlen(text);
+
+	put(text, bytes < STRING_BYTES ? bytes : STRING_BYTES - 1);
+	put("", 1);
+}
+
+void recorder_define_thread(uint64_t instance, uint32_t thread_id)
+{
+	char name[17] = "";
+
+	prctl(PR_GET_NAME, name);
+	begin_record(UVHOOKS_TRACE_DEFINITION_thread);
+	put_64(instance);
+	put_32(thread_id);
+	put_string(name);
+	recorder_define_write();
+}
+
+void recorder_define_clock(const struct recorder_moment *moment)
+{
+	begin_record(UVHOOKS_TRACE_DEFINITION_clock);
+	/* The record's time is that of the clocks; the one before may not be later. */
+	if (moment->ticks >= header()->timestamp_begin) {
+		header()->timestamp_end = moment->ticks;
+		memcpy(packet + used - sizeof(moment->ticks), &moment->ticks,
+		       sizeof(moment->ticks));
+	}
+	put_64(moment->monotonic_ns);
+	put_64(moment->realtime_ns);
+	recorder_define_write();
+}
+
+static void define_counter(const char *name, uint64_t value)
+{
+	if (value == 0)
+		return;
+	begin_record(UVHOOKS_TRACE_DEFINITION_counter);
+	put_64(value);
+	put_string(name);
+}
+
+void recorder_define_counters(void)
+{
+	struct uvhooks_counters counters = {.size = sizeof(counters)};
+
+	if (uvhooks_get_counters(&counters) == 0) {
+#define XX(name) define_counter(#name, counters.name);
+		UVHOOKS_COUNTER_MAP(XX)
+#undef XX
+	}
+#define XX(name) define_counter(#name, atomic_load(&recorder_counters.name));
+	RECORDER_COUNTER_MAP(XX)
+#undef XX
+}
+
+void recorder_define_end(void)
+{
+	begin_record(UVHOOKS_TRACE_DEFINITION_end);
+}
+
+void recorder_define_type(unsigned int type)
+{
+	if (type > UINT16_MAX || recorder_type_known[type])
+		return;
+	begin_record(UVHOOKS_TRACE_DEFINITION_type);
+	put(&(uint16_t){(uint16_t) type}, sizeof(uint16_t));
+	put_string(uvhooks_type_name(type));
+	recorder_define_write();
+	__atomic_store_n(&recorder_type_known[type], true, __ATOMIC_RELEASE);
+}
+
+static void define_libuv(const struct uvhooks_libuv *libuv, void *data)
+{
+	(void) data;
+	begin_record(UVHOOKS_TRACE_DEFINITION_libuv);
+	put_32(libuv->version);
+	put_string(libuv->path[0] == '\0' ? recorder_program : libuv->path);
+}
+
+void recorder_define_libuvs(void)
+{
+	uvhooks_for_each_libuv(define_libuv, NULL);
+}
+
+/* The build id among the notes of a segment; in memory, and bounded by the segment. */
+static void find_build_id(const char *notes, size_t bytes, uint8_t id[20])
+{
+	while (bytes >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *note = (const ElfW(Nhdr) *) notes;
+		size_t name = ((size_t) note->n_namesz + 3) & ~(size_t) 3;
+		size_t whole = sizeof(*note) + name + (((size_t) note->n_descsz + 3) & ~(size_t) 3);
+
+		if (whole > bytes)
+			return;
+		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+		    memcmp(notes + sizeof(*note), "GNU", 4) == 0) {
+			memcpy(id, notes + sizeof(*note) + name,
+			       note->n_descsz < 20 ? note->n_descsz : 20);
+			return;
+		}
+		notes += whole;
+		bytes -= whole;
+	}
+}
+
+static void read_object(const struct dl_phdr_info *info, struct library *library, uint8_t id[20])
+{
+	*library = (struct library){UINTPTR_MAX, 0, info->dlpi_addr, info->dlpi_name};
+	memset(id, 0, 20);
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		const uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type == PT_NOTE)
+			find_build_id((const char *) begin, segment->p_memsz, id);
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (begin < library->begin)
+			library->begin = begin;
+		if (begin + segment->p_memsz > library->end)
+			library->end = begin + segment->p_memsz;
+	}
+}
+
+static bool is_known(const struct library *library)
+{
+	for (size_t i = 0; i < library_count; i++)
+		if (memcmp(&libraries[i], library, sizeof(*library)) == 0)
+			return true;
+	return false;
+}
+
+static int define_library(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct library library;
+	uint8_t id[20];
+	size_t before;
+
+	(void) data;
+	read_object(info, &library, id);
+	if (library.begin >= library.end || is_known(&library))
+		return 0;
+	if (library_count == LIBRARIES)
+		return 1;
+	libraries[library_count++] = library;
+	if (size >= offsetof(struct dl_phdr_info, dlpi_subs))
+		loader_adds = info->dlpi_adds;
+	begin_record(UVHOOKS_TRACE_DEFINITION_library);
+	before = used;
+	put_64(library.begin);
+	put_64(library.end);
+	put_64(library.bias);
+	put(id, sizeof(id));
+	put_string(info->dlpi_name == NULL || info->dlpi_name[0] == '\0' ? recorder_program
+									 : info->dlpi_name);
+	if (used - before <= sizeof(library_records) - library_bytes) {
+		memcpy(library_records + library_bytes, packet + before, used - before);
+		library_bytes += used - before;
+	}
+	return 0;
+}
+
+/* Says again what is known; else asks the loader. */
+void recorder_define_libraries(void)
+{
+	const size_t fixed = 3 * sizeof(uint64_t) + 20;
+
+	for (size_t at = 0; at < library_bytes;) {
+		size_t bytes = fixed + strlen(library_records + at + fixed) + 1;
+
+		begin_record(UVHOOKS_TRACE_DEFINITION_library);
+		put(library_records + at, bytes);
+		at += bytes;
+	}
+	if (library_bytes == 0)
+		dl_iterate_phdr(define_library, NULL);
+}
+
+static int see_adds(struct dl_phdr_info *info, size_t size, void *data)
+{
+	if (size >= offsetof(struct dl_phdr_info, dlpi_subs))
+		*(unsigned long long *) data = info->dlpi_adds;
+	return 1;
+}
+
+/* A callback is where the loader has something new, if it has. */
+static void look_for_libraries(const void *address)
+{
+	unsigned long long adds = 0;
+
+	for (size_t i = 0; i < library_count; i++)
+		if ((uintptr_t) address - libraries[i].begin <
+		    libraries[i].end - libraries[i].begin)
+			return;
+	dl_iterate_phdr(see_adds, &adds);
+	if (adds == loader_adds && adds != 0)
+		return;
+	dl_iterate_phdr(define_library, NULL);
+	loader_adds = adds;
+	recorder_define_libuvs();
+}
+
+void recorder_define_callback(const void *address)
+{
+	size_t slot = ((uintptr_t) address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (;; slot++) {
+		slot &= CALLBACKS - 1;
+		if (callbacks[slot] == address)
+			return;
+		if (callbacks[slot] == NULL)
+			break;
+	}
+	if (callback_count == CALLBACKS / 2)
+		return;
+	callbacks[slot] = address;
+	callback_count++;
+	look_for_libraries(address);
+	begin_record(UVHOOKS_TRACE_DEFINITION_callback);
+	put_64((uintptr_t) address);
+	recorder_define_write();
+}
+
+/* In a new folder nothing is defined yet. */
+void recorder_define_begin(void)
+{
+	memset(packet, 0, HEADER_BYTES);
+	memset(callbacks, 0, sizeof(callbacks));
+	memset(recorder_type_known, 0, sizeof(recorder_type_known));
+	callback_count = 0;
+	offset = 0;
+	created = false;
+	begin_packet();
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Records by their layouts, where time does not matter: any record, and what is in a packet. */
+#include "recorder.h"
+
+#include <string.h>
+
+#define TIME_MAX ((UINT64_C(1) << UVHOOKS_TRACE_TIME_BITS) - 1)
+
+#define EXTENDED_HEAD_BYTES (1 + 4 + 8)
+#define HEAD_BYTES          4
+
+/* Little-endian, as the machine is. */
+static char *put(char *at, unsigned int bits, uint64_t value)
+{
+	memcpy(at, &value, bits / 8);
+	return at + bits / 8;
+}
+
+#define PUT_FIELD(bits, sign, name) at = put(at, bits, values->name);
+#define PUT_LAYOUT(layout, FIELDS)                                                                 \
+	static char *put_##layout(char *at, const struct recorder_values *values)                  \
+	{                                                                                          \
+		FIELDS(PUT_FIELD) return at;                                                       \
+	}
+UVHOOKS_TRACE_LAYOUT_MAP(PUT_LAYOUT)
+
+static char *put_head(char *at, unsigned int number, uint64_t ticks, bool extended)
+{
+	if (!extended)
+		return put(at, 32, number | (uint32_t) ticks << UVHOOKS_TRACE_NUMBER_BITS);
+	at = put(at, 8, UVHOOKS_TRACE_EXTENDED);
+	at = put(at, 32, number);
+	return put(at, 64, ticks);
+}
+
+void recorder_record_put(struct recorder_stream *stream, unsigned int number, uint64_t ticks,
+			 const struct recorder_values *values)
+{
+	struct uvhooks_trace_buffer *buffer = stream->buffer;
+	char *packet = (char *) (buffer + 1);
+	char *at = packet + buffer->committed;
+
+	/* Time does not go back, even if the clock should. */
+	if (ticks < buffer->last)
+		ticks = buffer->last;
+	at = put_head(at, number, ticks, ticks - buffer->last > TIME_MAX);
+	switch (number) {
+#define XX(number, event, layout)                                                                  \
+	case number:                                                                               \
+		at = put_##layout(at, values);                                                     \
+		break;
+		UVHOOKS_TRACE_RECORD_MAP(XX)
+#undef XX
+	case UVHOOKS_TRACE_RESOURCE:
+		at = put_wide(at, values);
+		break;
+	}
+	buffer->last = ticks;
+	__atomic_store_n(&buffer->committed, (uint64_t) (at - packet), __ATOMIC_RELEASE);
+}
+
+#define COUNT_FIELD(bits, sign, name) +(bits) / 8
+
+/* How long a record of this number is behind its head; 0: there is none. */
+static size_t body_bytes(unsigned int number)
+{
+	switch (number) {
+#define LAYOUT(layout, FIELDS) enum { layout##_bytes = 0 FIELDS(COUNT_FIELD) };
+		UVHOOKS_TRACE_LAYOUT_MAP(LAYOUT)
+#undef LAYOUT
+#define XX(number, event, layout)                                                                  \
+	case number:                                                                               \
+		return layout##_bytes;
+		UVHOOKS_TRACE_RECORD_MAP(XX)
+#undef XX
+	case UVHOOKS_TRACE_RESOURCE:
+		return wide_bytes;
+	}
+	return 0;
+}
+
+/* A packet that is lost is counted by its events; until then nobody counts them. */
+uint64_t recorder_record_count(const char *records, size_t bytes)
+{
+	uint64_t count = 0;
+
+	for (size_t at = 0; at < bytes; count++) {
+		unsigned int number = records[at] & ((1 << UVHOOKS_TRACE_NUMBER_BITS) - 1);
+		size_t head = HEAD_BYTES;
+
+		if (number == UVHOOKS_TRACE_EXTENDED) {
+			number = (unsigned char) records[at + 1];
+			head = EXTENDED_HEAD_BYTES;
+		}
+		at += head + body_bytes(number);
+		if (number == UVHOOKS_TRACE_RESOURCE)
+			count--;
+	}
+	return count;
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slow path: threads come and go, packets are begun and written, and what is new is defined.
+ *
+ * A stream belongs to its thread. Only what stands in its file is also touched by whoever ends the
+ * process, and for that `busy` is taken. Streams are never freed: their number is that of the
+ * threads that lived at one time.
+ */
+#include "recorder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PACKET_MAX    (RECORDER_BUFFER_BYTES - sizeof(struct uvhooks_trace_buffer))
+#define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
+#define STRANGERS_MAX 32
+
+_Static_assert(sizeof(struct uvhooks_trace_buffer) % 64 == 0, "packets begin with a cache line");
+
+/* Where a thread is that has no stream yet: nothing fits into it, so all goes the slow way. */
+static struct uvhooks_trace_buffer no_buffer;
+struct recorder_stream recorder_nobody = {.buffer = &no_buffer};
+
+__thread struct recorder_stream *recorder_here __attribute__((tls_model("initial-exec"))) =
+    &recorder_nobody;
+
+struct recorder_counters recorder_counters;
+
+static pthread_key_t at_thread_end;
+static struct recorder_stream *_Atomic all_streams; /* linked by `next`; only ever added to */
+static atomic_ullong instances;
+static atomic_bool listed; /* what was alive when recording began */
+
+static void take_file(struct recorder_stream *stream)
+{
+	while (atomic_flag_test_and_set_explicit(&stream->busy, memory_order_acquire))
+		sched_yield();
+}
+
+static void leave_file(struct recorder_stream *stream)
+{
+	atomic_flag_clear_explicit(&stream->busy, memory_order_release);
+}
+
+static char *packet_of(const struct recorder_stream *stream)
+{
+	return (char *) (stream->buffer + 1);
+}
+
+/* The name of the file that the packet will go to. */
+static void name_file(struct recorder_stream *stream)
+{
+	struct log_line line = {.used = 0};
+
+	log_line_text(&line, "thread-");
+	log_line_number(&line, stream->thread_id);
+	log_line_text(&line, "-");
+	log_line_number(&line, stream->instance);
+	log_line_text(&line, "-");
+	log_line_number(&line, stream->file);
+	memset(stream->buffer->file, 0, sizeof(stream->buffer->file));
+	memcpy(stream->buffer->file, line.text, line.used);
+	stream->created = false;
+	stream->written = 0;
+	stream->buffer->offset = 0;
+}
+
+static void next_file(struct recorder_stream *stream)
+{
+	stream->file++;
+	name_file(stream);
+}
+
+/* The process has begun a folder since: nothing of this stream is in it yet. */
+static void follow_folder(struct recorder_stream *stream)
+{
+	const unsigned int folder = atomic_load(&recorder_folder_number);
+
+	if (stream->folder == folder)
+		return;
+	stream->folder = folder;
+	stream->file = 0;
+	name_file(stream);
+	recorder_lock();
+	recorder_define_thread(stream->instance, stream->thread_id);
+	recorder_unlock();
+}
+
+/* 0, or why the packet cannot be written; then what may help was done. */
+static int try_to_write(struct recorder_stream *stream, size_t bytes)
+{
+	struct uvhooks_trace_buffer *buffer = stream->buffer;
+	int error;
+
+	follow_folder(stream);
+	memcpy(((struct uvhooks_trace_packet *) packet_of(stream))->uuid, recorder_uuid,
+	       sizeof(recorder_uuid));
+	error = recorder_file_path(stream->path, buffer->file);
+	if (error == 0)
+		error = recorder_file_write(stream->path, !stream->created,
+					    buffer->offset + stream->written, buffer->offset,
+					    packet_of(stream), bytes);
+	if (error == 0) {
+		stream->created = true;
+		recorder_ring_wrote(stream, bytes - stream->written);
+		stream->written = bytes;
+		return 0;
+	}
+	/* The file was deleted, or is not as it was left. */
+	if (error == ENOENT || error == ESTALE || error == EEXIST || error == ELOOP)
+		next_file(stream);
+	/* The program may have given up the right to write here; perhaps not beside it. */
+	else if (error == EACCES || error == EPERM)
+		recorder_begin_again();
+	return error;
+}
+
+static bool write_packet(struct recorder_stream *stream, size_t bytes)
+{
+	const struct uvhooks_trace_buffer *buffer = stream->buffer;
+	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
+	enum recorder_room room = recorder_ring_room(stream, bytes - stream->written);
+
+	packet->timestamp_end = buffer->last;
+	packet->content_size = packet->packet_size = bytes * 8;
+	packet->events_discarded = buffer->discarded;
+	if (room == RECORDER_NEXT_FILE) {
+		next_file(stream);
+		room = recorder_ring_room(stream, bytes);
+	}
+	if (room != RECORDER_WRITE)
+		return false;
+	/* Again, if the first time something was found that the second can do without. */
+	return try_to_write(stream, bytes) == 0 || try_to_write(stream, bytes) == 0;
+}
+
+static void discard(struct recorder_stream *stream, size_t bytes)
+{
+	const uint64_t count =
+	    recorder_record_count(packet_of(stream) + HEADER_BYTES, bytes - HEADER_BYTES);
+
+	stream->buffer->discarded += count;
+	atomic_fetch_add(&recorder_counters.events_discarded, count);
+	if (recorder_options.max_size_bytes != UINT64_MAX)
+		atomic_fetch_add(&recorder_counters.events_over_max_size, count);
+	else
+		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
+}
+
+/* Is there anything in the packet that is not in the file: events, or the count of lost ones? */
+static bool is_news(const struct recorder_stream *stream, size_t bytes)
+{
+	return bytes > HEADER_BYTES || stream->buffer->discarded != stream->header.events_discarded;
+}
+
+static void finish_packet(struct recorder_stream *stream)
+{
+	struct uvhooks_trace_buffer *buffer = stream->buffer;
+	const size_t bytes = buffer->committed;
+
+	if (bytes < HEADER_BYTES || !is_news(stream, bytes))
+		return;
+	take_file(stream);
+	if (bytes == stream->written || write_packet(stream, bytes)) {
+		stream->header.packet_seq_num++;
+		stream->header.events_discarded = buffer->discarded;
+		/* From here on the packet is no more: a killed process must not have it twice. */
+		__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
+		buffer->offset += bytes;
+	} else {
+		discard(stream, bytes);
+		__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
+		/* What was written of it before stays, as a packet of its own. */
+		buffer->offset += stream->written;
+	}
+	stream->written = 0;
+	leave_file(stream);
+}
+
+static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
+{
+	struct uvhooks_trace_buffer *buffer = stream->buffer;
+	struct uvhooks_trace_packet *header = &stream->header;
+
+	if (ticks < buffer->last)
+		ticks = buffer->last;
+	take_file(stream);
+	memcpy(header->uuid, recorder_uuid, sizeof(header->uuid));
+	header->timestamp_begin = header->timestamp_end = ticks;
+	header->id_base = id >> 32 << 32;
+	header->execution = uvhooks_execution_async_id();
+	memcpy(packet_of(stream), header, sizeof(*header));
+	stream->id_base = header->id_base;
+	stream->strangers = 0;
+	buffer->last = ticks;
+	leave_file(stream);
+	__atomic_store_n(&buffer->committed, HEADER_BYTES, __ATOMIC_RELEASE);
+}
+
+/* One more record fits; else another packet is begun. */
+static void make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
+{
+	if (stream->buffer->committed >= HEADER_BYTES &&
+	    stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX)
+		return;
+	finish_packet(stream);
+	begin_packet(stream, id, ticks);
+}
+
+struct listing {
+	struct recorder_stream *stream;
+	uint64_t ticks;
+	uvhooks_async_id except; /* it is about to be told otherwise */
+	unsigned int space;
+	bool all_spaces;
+	uint64_t left;
+};
+
+static void list_resource(const struct uvhooks_resource *resource, void *data)
+{
+	struct listing *listing = data;
+	struct recorder_stream *stream = listing->stream;
+	struct recorder_values values = {
+	    .id = resource->async_id,
+	    .trigger = resource->trigger_async_id,
+	    .other = resource->arm_async_id,
+	    .callback = (uintptr_t) resource->callback,
+	    .flags = resource->loop == NULL ? UVHOOKS_TRACE_NO_LOOP : 0,
+	    .type = resource->type,
+	    .fs_type = (uint64_t) (int64_t) resource->fs_type,
+	};
+
+	if (listing->left == 0 || resource->async_id == listing->except ||
+	    (!listing->all_spaces && uvhooks_id_space(resource->async_id) != listing->space))
+		return;
+	listing->left--;
+	make_room(stream, resource->async_id, listing->ticks);
+	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, listing->ticks, &values);
+}
+
+/*
+ * Who reads a flight recorder's trace has not seen the resources' inits: so all that live are told
+ * from time to time, by each thread those of its loop, in a part of the ring that is bounded.
+ */
+static void list_resources(struct recorder_stream *stream, const struct uvhooks_event *event,
+			   uint64_t ticks)
+{
+	const unsigned int generation = atomic_load(&recorder_generation);
+	struct listing listing = {.stream = stream, .ticks = ticks, .left = UINT64_MAX};
+
+	listing.except = event->event == UVHOOKS_EVENT_INIT ? event->async_id : UVHOOKS_ID_UNSET;
+	listing.space = uvhooks_id_space(event->async_id);
+	listing.all_spaces = !atomic_exchange(&listed, true);
+	if (stream->generation == generation && !listing.all_spaces)
+		return;
+	stream->generation = generation;
+	if (recorder_options.ring_bytes != 0)
+		listing.left = recorder_options.ring_bytes / 16 / RECORDER_RECORD_BYTES;
+	uvhooks_for_each_resource(list_resource, &listing);
+}
+
+static void look_at_clock(uint64_t ticks)
+{
+	struct recorder_moment moment;
+	struct recorder_clock clock;
+
+	if (!recorder_clock_is_due(ticks))
+		return;
+	recorder_lock();
+	recorder_clock_look(&moment, &clock);
+	recorder_define_clock(&moment);
+	recorder_metadata_clock(&clock);
+	recorder_unlock();
+}
+
+static bool is_defined(const struct recorder_stream *stream, const struct uvhooks_event *event)
+{
+	return recorder_is_seen(stream, event->callback) &&
+	       (event->type < UVHOOKS_TYPE_NAMED || recorder_type_known[event->type]);
+}
+
+static void define(struct recorder_stream *stream, const struct uvhooks_event *event)
+{
+	if (is_defined(stream, event))
+		return;
+	recorder_lock();
+	if (event->callback != NULL)
+		recorder_define_callback(event->callback);
+	if (event->type >= UVHOOKS_TYPE_NAMED)
+		recorder_define_type(event->type);
+	recorder_unlock();
+	stream->seen[recorder_seen_slot(event->callback)] = event->callback;
+}
+
+/* Written at once, though the packet goes on: who has ended may be gone at any moment. */
+static void write_through(struct recorder_stream *stream)
+{
+	size_t bytes;
+
+	take_file(stream);
+	bytes = __atomic_load_n(&stream->buffer->committed, __ATOMIC_ACQUIRE);
+	if (stream->used && bytes >= HEADER_BYTES && is_news(stream, bytes) &&
+	    bytes != stream->written)
+		write_packet(stream, bytes);
+	leave_file(stream);
+}
+
+static void put(struct recorder_stream *stream, const struct uvhooks_event *event, uint64_t ticks)
+{
+	struct recorder_values values;
+	const unsigned int number = recorder_record_number(event, stream->id_base, &values);
+
+	stream->strangers =
+	    (event->async_id ^ stream->id_base) >> 32 == 0 ? 0 : stream->strangers + 1;
+	recorder_record_put(stream, number, ticks, &values);
+}
+
+/* Is it only the record that is out of the ordinary? */
+static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_event *event,
+		     uint64_t ticks)
+{
+	return stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX &&
+	       stream->generation == atomic_load(&recorder_generation) &&
+	       atomic_load(&recorder_process->state) == RECORDER_RUNS &&
+	       is_defined(stream, event) && !recorder_clock_is_due(ticks);
+}
+
+static void get_ready(struct recorder_stream *stream, const struct uvhooks_event *event,
+		      uint64_t ticks)
+{
+	define(stream, event);
+	look_at_clock(ticks);
+	make_room(stream, event->async_id, ticks);
+	list_resources(stream, event, ticks);
+	make_room(stream, event->async_id, ticks);
+}
+
+static struct recorder_stream *find_unused(void)
+{
+	struct recorder_stream *stream = atomic_load(&all_streams);
+
+	while (stream != NULL && stream->used)
+		stream = stream->next;
+	if (stream != NULL)
+		return stream;
+	stream =
+	    mmap(NULL, sizeof(*stream), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stream == MAP_FAILED)
+		return NULL;
+	stream->buffer = &no_buffer;
+	stream->next = atomic_load(&all_streams);
+	atomic_store(&all_streams, stream);
+	return stream;
+}
+
+static struct recorder_stream *begin_stream(void)
+{
+	struct uvhooks_trace_buffer *buffer = recorder_buffer_take();
+	struct recorder_stream *stream;
+
+	if (buffer == NULL)
+		return NULL;
+	recorder_lock();
+	stream = find_unused();
+	if (stream != NULL)
+		stream->used = true;
+	recorder_unlock();
+	if (stream == NULL) {
+		recorder_buffer_give(buffer);
+		return NULL;
+	}
+	take_file(stream);
+	stream->buffer = buffer;
+	stream->limit = PACKET_MAX - RECORDER_RECORD_BYTES;
+	memset(stream->seen, 0, sizeof(stream->seen));
+	stream->instance = atomic_fetch_add(&instances, 1) + 1;
+	stream->thread_id = (uint32_t) syscall(SYS_gettid);
+	stream->generation = atomic_load(&recorder_generation);
+	stream->header = (struct uvhooks_trace_packet){
+	    .magic = UVHOOKS_TRACE_MAGIC,
+	    .stream_id = UVHOOKS_TRACE_EVENTS,
+	    .stream_instance_id = stream->instance,
+	    .thread_id = stream->thread_id,
+	};
+	stream->file = 0;
+	stream->folder = 0;
+	follow_folder(stream);
+	__atomic_store_n(&buffer->magic, UVHOOKS_TRACE_BUFFER_MAGIC, __ATOMIC_RELEASE);
+	leave_file(stream);
+	recorder_here = stream;
+	pthread_setspecific(at_thread_end, stream);
+	return stream;
+}
+
+static struct recorder_stream *own_stream(void)
+{
+	if (atomic_load(&recorder_process->state) == RECORDER_FORKED)
+		recorder_begin_again();
+	return recorder_here != &recorder_nobody ? recorder_here : begin_stream();
+}
+
+void recorder_slow(const struct uvhooks_event *event, uint64_t ticks)
+{
+	struct recorder_stream *stream = recorder_here;
+	struct recorder_guard guard;
+
+	if (is_ready(stream, event, ticks)) {
+		put(stream, event, ticks);
+		return;
+	}
+	recorder_guard_enter(&guard);
+	stream = own_stream();
+	if (stream == NULL) {
+		atomic_fetch_add(&recorder_counters.events_discarded, 1);
+	} else {
+		get_ready(stream, event, ticks);
+		put(stream, event, ticks);
+		if (atomic_load(&recorder_process->state) == RECORDER_ENDS)
+			write_through(stream);
+	}
+	recorder_guard_leave(&guard);
+}
+
+static void end_stream(void *data)
+{
+	struct recorder_stream *stream = data;
+	struct recorder_guard guard;
+
+	/* In the child of a fork it is the parent's. */
+	if (atomic_load(&recorder_process->state) == RECORDER_FORKED || stream != recorder_here)
+		return;
+	recorder_guard_enter(&guard);
+	finish_packet(stream);
+	/* A last one, without events, tells how many were lost. */
+	if (stream->buffer->discarded != stream->header.events_discarded) {
+		begin_packet(stream, stream->id_base, stream->buffer->last);
+		finish_packet(stream);
+	}
+	recorder_here = &recorder_nobody;
+	take_file(stream);
+	recorder_buffer_give(stream->buffer);
+	stream->buffer = &no_buffer;
+	stream->used = false;
+	leave_file(stream);
+	recorder_guard_leave(&guard);
+}
+
+/* In the child of a fork, whose only thread this is. */
+void recorder_streams_forked(void)
+{
+	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
+	     stream = stream->next) {
+		stream->buffer = &no_buffer;
+		stream->used = false;
+		atomic_flag_clear(&stream->busy);
+	}
+	recorder_here = &recorder_nobody;
+	atomic_store(&listed, false);
+}
+
+/* Other threads may go on; what they record from now on is written event by event. */
+void recorder_streams_end(void)
+{
+	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
+	     stream = stream->next)
+		write_through(stream);
+}
+
+int recorder_streams_start(void)
+{
+	return pthread_key_create(&at_thread_end, end_stream);
+}
