@@ -187,8 +187,8 @@ UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void 
 /* `size` says how many bytes are valid; fields are only appended. */
 struct uvhooks_libuv {
 	uint32_t size;
-	uint32_t version; /* as its uv_version() gives it: 0x012c02 is 1.44.2; 0: it does not tell */
-	const char *path; /* as the loader knows it; "" for the program. Good for ever. */
+	uint32_t version; /* as uv_version() gives it, 0x012c02 is 1.44.2; 0: it does not tell */
+	const char *path; /* as the loader knows it, "" for the program; good for ever */
 			  /* end of ABI 1 */
 };
 

@@ -46,7 +46,7 @@ struct recorder_stream {
 	uint32_t folder;     /* the number of the folder that `file` is in */
 	uint32_t file;       /* number of the file */
 	bool created;        /* the file */
-	bool used;           /* by a thread */
+	atomic_bool used;    /* by a thread */
 	uint32_t strangers;  /* events in a row whose ids do not go with id_base */
 	uint32_t generation; /* of the flight recorder, when this stream told what lives */
 	struct recorder_stream *next;
@@ -61,6 +61,14 @@ static inline size_t recorder_seen_slot(const void *callback)
 static inline bool recorder_is_seen(const struct recorder_stream *stream, const void *callback)
 {
 	return stream->seen[recorder_seen_slot(callback)] == callback;
+}
+
+extern bool recorder_type_known[UINT16_MAX + 1];
+
+static inline bool recorder_is_type_known(unsigned int type)
+{
+	return type < UVHOOKS_TYPE_NAMED ||
+	       __atomic_load_n(&recorder_type_known[type], __ATOMIC_RELAXED);
 }
 
 /* What there is of a process; its memory is wiped in the child of any fork. */
@@ -202,8 +210,6 @@ void recorder_define_libraries(void);
 void recorder_define_libuvs(void);
 void recorder_define_begin(void);
 void recorder_define_write(void);
-extern bool recorder_type_known[UINT16_MAX + 1];
-
 /* recorder_stream.c */
 extern struct recorder_stream recorder_nobody;
 void recorder_slow(const struct uvhooks_event *event, uint64_t ticks);

@@ -60,7 +60,11 @@ static bool share(struct segment *segment)
 	if (segment->id < 0)
 		return false;
 	segment->memory = shmat(segment->id, NULL, 0);
-	if (segment->memory != (void *) -1 && announce(segment) == 0)
+	/* Not in the children of a fork: so who is attached is the process itself, and nobody else
+	   when it has gone. */
+	if (segment->memory != (void *) -1 &&
+	    madvise(segment->memory, segment->count * RECORDER_BUFFER_BYTES, MADV_DONTFORK) == 0 &&
+	    announce(segment) == 0)
 		return true;
 	shmctl(segment->id, IPC_RMID, NULL);
 	if (segment->memory != (void *) -1)
@@ -118,15 +122,12 @@ void recorder_buffer_give(struct uvhooks_trace_buffer *buffer)
 	recorder_unlock();
 }
 
-/* In the child of a fork the buffers are the parent's, and not to be touched. */
+/* In the child of a fork the shared ones are the parent's, and not mapped. */
 void recorder_buffers_forked(void)
 {
-	for (size_t i = 0; i < segment_count; i++) {
-		if (segments[i].id >= 0)
-			shmdt(segments[i].memory);
-		else
+	for (size_t i = 0; i < segment_count; i++)
+		if (segments[i].id < 0)
 			munmap(segments[i].memory, segments[i].count * RECORDER_BUFFER_BYTES);
-	}
 	segment_count = 0;
 	spare = NULL;
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "log.h"
+
 #define PACKET_BYTES  RECORDER_BUFFER_BYTES
 #define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
 #define STRING_BYTES  (PATH_MAX + 256) /* a longer one is cut */
@@ -24,6 +26,7 @@ static size_t used;     /* bytes of the packet */
 static size_t written;  /* of these, in the file */
 static uint64_t offset; /* of the packet in the file */
 static bool created;
+static unsigned int file_number;
 
 /* Open addressing; when it is full the rest is found by the libraries alone. */
 static const void *callbacks[CALLBACKS];
@@ -80,14 +83,44 @@ static int write_longer(const char *path)
 	return error;
 }
 
+/* Another file, since somebody has cut or deleted this one; it begins with this packet. */
+static void next_file(void)
+{
+	file_number++;
+	offset = 0;
+	created = false;
+	written = 0;
+}
+
+static int find_path(char path[PATH_MAX])
+{
+	struct log_line name = {.used = 0};
+
+	log_line_text(&name, "definitions");
+	if (file_number > 0) {
+		log_line_text(&name, "-");
+		log_line_number(&name, file_number);
+	}
+	name.text[name.used] = '\0';
+	return recorder_file_path(path, name.text);
+}
+
 void recorder_define_write(void)
 {
 	static char path[PATH_MAX];
+	int error;
 
 	header()->content_size = header()->packet_size = used * 8;
-	if (used == written || recorder_file_path(path, "definitions") != 0)
+	if (used == written || find_path(path) != 0)
 		return;
-	if (write_longer(path) != 0) {
+	error = write_longer(path);
+	if (error == ENOENT || error == ESTALE) {
+		next_file();
+		error = find_path(path);
+		if (error == 0)
+			error = write_longer(path);
+	}
+	if (error != 0) {
 		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
 		return;
 	}
@@ -196,7 +229,7 @@ void recorder_define_end(void)
 
 void recorder_define_type(unsigned int type)
 {
-	if (type > UINT16_MAX || recorder_type_known[type])
+	if (recorder_is_type_known(type))
 		return;
 	begin_record(UVHOOKS_TRACE_DEFINITION_type);
 	put(&(uint16_t){(uint16_t) type}, sizeof(uint16_t));
@@ -366,5 +399,6 @@ void recorder_define_begin(void)
 	callback_count = 0;
 	offset = 0;
 	created = false;
+	file_number = 0;
 	begin_packet();
 }

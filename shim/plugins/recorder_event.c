@@ -28,6 +28,10 @@ static inline __attribute__((always_inline)) struct place find_place(void)
 
 	place.ticks = recorder_ticks();
 	place.stream = recorder_here;
+	/* In the child of a fork the parent's buffers are not even mapped. */
+	if (RECORDER_UNLIKELY(atomic_load_explicit(&recorder_process->state,
+						   memory_order_relaxed) != RECORDER_RUNS))
+		place.stream = &recorder_nobody;
 	place.buffer = place.stream->buffer;
 	place.at = place.buffer->committed;
 	return place;
@@ -38,9 +42,7 @@ static inline __attribute__((always_inline)) bool is_plain(const struct place *p
 							   uint64_t strange)
 {
 	return place->at < place->stream->limit && place->ticks - place->buffer->last <= TIME_MAX &&
-	       strange >> 32 == 0 &&
-	       atomic_load_explicit(&recorder_process->state, memory_order_relaxed) ==
-		   RECORDER_RUNS;
+	       strange >> 32 == 0;
 }
 
 static inline __attribute__((always_inline)) char *
@@ -98,11 +100,11 @@ static void on_init(const struct uvhooks_event *event, void *data)
 	char *at;
 
 	(void) data;
-	if (RECORDER_UNLIKELY(
-		!is_plain(&place, (event->async_id ^ base) | (event->trigger_async_id ^ base) |
-				      (event->execution_async_id ^ base)) ||
-		!recorder_is_seen(place.stream, event->callback) ||
-		(event->type >= UVHOOKS_TYPE_NAMED && !recorder_type_known[event->type]))) {
+	if (RECORDER_UNLIKELY(!is_plain(&place, (event->async_id ^ base) |
+						    (event->trigger_async_id ^ base) |
+						    (event->execution_async_id ^ base)) ||
+			      !recorder_is_seen(place.stream, event->callback) ||
+			      !recorder_is_type_known(event->type))) {
 		recorder_slow(event, place.ticks);
 		return;
 	}

@@ -60,7 +60,7 @@ static int read_dir(struct uvhooks_plugin_args *args, const char *value)
 	/* Behind it come the folder of a process and a file. */
 	if (used + strlen(value) >= PATH_MAX - 4 * RECORDER_NAME_BYTES)
 		return uvhooks_plugin_error(args, "dir=%s: the path is too long", value);
-	strcpy(dir + used, value);
+	memcpy(dir + used, value, strlen(value) + 1);
 	for (used = strlen(dir); used > 1 && dir[used - 1] == '/'; used--)
 		dir[used - 1] = '\0';
 	return 0;
@@ -107,7 +107,7 @@ static int check_dir(struct uvhooks_plugin_args *args)
 	if (errno != ENOENT)
 		return uvhooks_plugin_error(args, "dir=%s: %s", recorder_options.dir,
 					    strerror(errno));
-	strcpy(parent, recorder_options.dir);
+	memcpy(parent, recorder_options.dir, sizeof(parent));
 	slash = strrchr(parent, '/');
 	slash[slash == parent ? 1 : 0] = '\0';
 	if (access(parent, W_OK | X_OK) != 0)

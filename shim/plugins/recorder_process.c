@@ -155,7 +155,7 @@ static void find_parent(void)
 			    strlen(entry->d_name) >= sizeof(recorder_parent))
 				continue;
 			best[i] = number;
-			strcpy(recorder_parent, entry->d_name);
+			memcpy(recorder_parent, entry->d_name, strlen(entry->d_name) + 1);
 		}
 	}
 	if (dir != NULL)
@@ -234,7 +234,6 @@ static bool begin_folder(void)
 	struct recorder_clock clock;
 	int error;
 
-	atomic_fetch_add(&recorder_folder_number, 1);
 	find_program();
 	error = make_folder();
 	if (error != 0) {
@@ -254,6 +253,7 @@ static bool begin_folder(void)
 	recorder_define_libraries();
 	recorder_define_libuvs();
 	recorder_define_write();
+	atomic_fetch_add(&recorder_folder_number, 1);
 	return true;
 }
 

@@ -112,7 +112,8 @@ enum recorder_room recorder_ring_room(const struct recorder_stream *stream, size
 	recorder_lock();
 	if (recorder_options.ring_bytes != 0)
 		room = room_in_ring(stream, bytes);
-	else if (total_bytes + bytes > recorder_options.max_size_bytes)
+	else if (total_bytes + bytes > recorder_options.max_size_bytes &&
+		 bytes > sizeof(struct uvhooks_trace_packet)) /* else it tells what was lost */
 		room = RECORDER_DISCARD;
 	if (room == RECORDER_WRITE && recorder_options.ring_bytes == 0)
 		total_bytes += bytes;

@@ -78,7 +78,7 @@ static void next_file(struct recorder_stream *stream)
 	name_file(stream);
 }
 
-/* The process has begun a folder since: nothing of this stream is in it yet. */
+/* The process has begun a folder since: nothing of this stream is in it yet. Under the lock. */
 static void follow_folder(struct recorder_stream *stream)
 {
 	const unsigned int folder = atomic_load(&recorder_folder_number);
@@ -88,21 +88,29 @@ static void follow_folder(struct recorder_stream *stream)
 	stream->folder = folder;
 	stream->file = 0;
 	name_file(stream);
-	recorder_lock();
 	recorder_define_thread(stream->instance, stream->thread_id);
+}
+
+/* Where the packet goes to, now. */
+static int address_packet(struct recorder_stream *stream)
+{
+	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
+	int error;
+
+	recorder_lock();
+	follow_folder(stream);
+	memcpy(packet->uuid, recorder_uuid, sizeof(packet->uuid));
+	error = recorder_file_path(stream->path, stream->buffer->file);
 	recorder_unlock();
+	return error;
 }
 
 /* 0, or why the packet cannot be written; then what may help was done. */
 static int try_to_write(struct recorder_stream *stream, size_t bytes)
 {
 	struct uvhooks_trace_buffer *buffer = stream->buffer;
-	int error;
+	int error = address_packet(stream);
 
-	follow_folder(stream);
-	memcpy(((struct uvhooks_trace_packet *) packet_of(stream))->uuid, recorder_uuid,
-	       sizeof(recorder_uuid));
-	error = recorder_file_path(stream->path, buffer->file);
 	if (error == 0)
 		error = recorder_file_write(stream->path, !stream->created,
 					    buffer->offset + stream->written, buffer->offset,
@@ -282,8 +290,7 @@ static void look_at_clock(uint64_t ticks)
 
 static bool is_defined(const struct recorder_stream *stream, const struct uvhooks_event *event)
 {
-	return recorder_is_seen(stream, event->callback) &&
-	       (event->type < UVHOOKS_TYPE_NAMED || recorder_type_known[event->type]);
+	return recorder_is_seen(stream, event->callback) && recorder_is_type_known(event->type);
 }
 
 static void define(struct recorder_stream *stream, const struct uvhooks_event *event)
@@ -312,6 +319,16 @@ static void write_through(struct recorder_stream *stream)
 	leave_file(stream);
 }
 
+/* All of it, and how much was lost. */
+static void finish_stream(struct recorder_stream *stream)
+{
+	finish_packet(stream);
+	if (stream->buffer->discarded == stream->header.events_discarded)
+		return;
+	begin_packet(stream, stream->id_base, stream->buffer->last);
+	finish_packet(stream);
+}
+
 static void put(struct recorder_stream *stream, const struct uvhooks_event *event, uint64_t ticks)
 {
 	struct recorder_values values;
@@ -326,9 +343,9 @@ static void put(struct recorder_stream *stream, const struct uvhooks_event *even
 static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_event *event,
 		     uint64_t ticks)
 {
-	return stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX &&
+	return atomic_load(&recorder_process->state) == RECORDER_RUNS &&
+	       stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX &&
 	       stream->generation == atomic_load(&recorder_generation) &&
-	       atomic_load(&recorder_process->state) == RECORDER_RUNS &&
 	       is_defined(stream, event) && !recorder_clock_is_due(ticks);
 }
 
@@ -391,7 +408,9 @@ static struct recorder_stream *begin_stream(void)
 	};
 	stream->file = 0;
 	stream->folder = 0;
+	recorder_lock();
 	follow_folder(stream);
+	recorder_unlock();
 	__atomic_store_n(&buffer->magic, UVHOOKS_TRACE_BUFFER_MAGIC, __ATOMIC_RELEASE);
 	leave_file(stream);
 	recorder_here = stream;
@@ -437,12 +456,7 @@ static void end_stream(void *data)
 	if (atomic_load(&recorder_process->state) == RECORDER_FORKED || stream != recorder_here)
 		return;
 	recorder_guard_enter(&guard);
-	finish_packet(stream);
-	/* A last one, without events, tells how many were lost. */
-	if (stream->buffer->discarded != stream->header.events_discarded) {
-		begin_packet(stream, stream->id_base, stream->buffer->last);
-		finish_packet(stream);
-	}
+	finish_stream(stream);
 	recorder_here = &recorder_nobody;
 	take_file(stream);
 	recorder_buffer_give(stream->buffer);
@@ -468,6 +482,8 @@ void recorder_streams_forked(void)
 /* Other threads may go on; what they record from now on is written event by event. */
 void recorder_streams_end(void)
 {
+	if (recorder_here != &recorder_nobody)
+		finish_stream(recorder_here);
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next)
 		write_through(stream);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uvhooks record: starts a program with the recorder in it, waits for its end, and completes the
+ * trace: what killed processes left in memory, and the names of callbacks, while the files that
+ * know them are there.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "launch.h"
+#include "preload.h"
+#include "trace.h"
+#include "trace_names.h"
+
+static const char help[] =
+    "Usage: uvhooks record [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+    "\n"
+    "Starts PROGRAM and records every async event of it, and of the programs that it starts. What\n"
+    "was recorded is kept even if they are killed.\n"
+    "\n"
+    "OPTIONS\n"
+    "  -o, --output DIR  the folder of the trace, new or empty; default: PROGRAM.trace\n"
+    "  --ring SIZE       keep the newest events only, in SIZE on disk for each process: 64M\n"
+    "  --max-size SIZE   stop recording when a process has written SIZE: 10G\n"
+    "  -p, --plugin PLUGIN[:KEY=VALUE,...]\n"
+    "                    load another plugin, too; may be given more than once\n"
+    "  --no-follow       record PROGRAM only, not the programs that it starts\n"
+    "  --help            print this\n"
+    "\n"
+    "The trace is CTF 1.8: `babeltrace2 DIR` reads it, too.\n"
+    "\n"
+    "EXIT STATUS\n"
+    "  that of PROGRAM, or its signal; before it starts: 2 if PROGRAM cannot be traced or an\n"
+    "  option is wrong, 126 if it cannot be executed, 127 if it is not found, 1 if uvhooks itself\n"
+    "  is incomplete\n"
+    "\n"
+    "EXAMPLES\n"
+    "  uvhooks record -o trace -- nvim --headless +q\n"
+    "  uvhooks record --ring 64M -- python3 server.py\n"
+    "  uvhooks report trace\n";
+
+struct request {
+	struct uvh_launch launch;
+	const char *output;
+	const char *ring;
+	const char *max_size;
+	char default_output[NAME_MAX + 1];
+	bool help_wanted;
+};
+
+static int add_plugin(struct request *request, const char *plugin)
+{
+	struct uvh_launch *launch = &request->launch;
+
+	if (plugin[0] == '\0' || plugin[0] == ':' || plugin[0] == ';')
+		return uvh_bad_usage("record", "-p '%s' names no plugin", plugin);
+	launch->plugins = uvh_plugins_add(launch->plugins, plugin);
+	if (launch->plugins != NULL)
+		return UVH_OK;
+	uvh_say("no memory");
+	return UVH_FAILED;
+}
+
+/* UVH_OK to go on, or the status to end with. */
+static int read_options(int argc, char **argv, struct request *request)
+{
+	enum { OUTPUT = UVH_LONG_OPTION, RING, MAX_SIZE, PLUGIN, NO_FOLLOW, HELP };
+	static const struct option options[] = {
+	    {"output", required_argument, NULL, OUTPUT},
+	    {"ring", required_argument, NULL, RING},
+	    {"max-size", required_argument, NULL, MAX_SIZE},
+	    {"plugin", required_argument, NULL, PLUGIN},
+	    {"no-follow", no_argument, NULL, NO_FOLLOW},
+	    {"help", no_argument, NULL, HELP},
+	    {NULL, 0, NULL, 0},
+	};
+	int option, status;
+
+	/* '+': what stands behind PROGRAM is its own. */
+	while ((option = getopt_long(argc, argv, "+:o:p:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'o':
+		case OUTPUT:
+			request->output = optarg;
+			break;
+		case RING:
+			request->ring = optarg;
+			break;
+		case MAX_SIZE:
+			request->max_size = optarg;
+			break;
+		case 'p':
+		case PLUGIN:
+			status = add_plugin(request, optarg);
+			if (status != UVH_OK)
+				return status;
+			break;
+		case NO_FOLLOW:
+			request->launch.follow = "0";
+			break;
+		case 'h':
+		case HELP:
+			request->help_wanted = true;
+			return UVH_OK;
+		default:
+			return uvh_bad_option(option, argv);
+		}
+	}
+	request->launch.program = argv + optind;
+	if (request->launch.program[0] == NULL)
+		return uvh_bad_usage("record", "a program is missing");
+	return UVH_OK;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	bool empty = true;
+
+	if (folder == NULL)
+		return false;
+	while (empty && (entry = readdir(folder)) != NULL)
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	closedir(folder);
+	return empty;
+}
+
+/* "nvim.trace", "nvim-2.trace", ...: one that is not there yet. */
+static void choose_output(struct request *request)
+{
+	const char *name = strrchr(request->launch.program[0], '/');
+	struct stat status;
+
+	name = name == NULL ? request->launch.program[0] : name + 1;
+	snprintf(request->default_output, sizeof(request->default_output), "%.200s.trace", name);
+	for (unsigned int number = 2; lstat(request->default_output, &status) == 0; number++)
+		snprintf(request->default_output, sizeof(request->default_output),
+			 "%.200s-%u.trace", name, number);
+	request->output = request->default_output;
+}
+
+/* Two programs in one trace would be read as one story. */
+static int make_output(struct request *request)
+{
+	if (request->output == NULL)
+		choose_output(request);
+	if (request->output[0] == '\0')
+		return uvh_bad_usage("record", "-o needs the path of a folder");
+	if (mkdir(request->output, 0700) == 0)
+		return UVH_OK;
+	if (errno != EEXIST) {
+		uvh_say("cannot make the folder %s: %s", request->output, strerror(errno));
+		return UVH_USAGE;
+	}
+	if (is_empty(request->output))
+		return UVH_OK;
+	uvh_say("%s is there, and is no empty folder; name another one, or remove it",
+		request->output);
+	return UVH_USAGE;
+}
+
+/* Adds the recorder to the plugins, in the words of UVHOOKS_PLUGINS. */
+static int add_recorder(struct request *request)
+{
+	char folder[PATH_MAX], plugin[3 * PATH_MAX];
+	char *end = plugin + sprintf(plugin, "recorder:dir=");
+
+	if (realpath(request->output, folder) == NULL) {
+		uvh_say("%s: %s", request->output, strerror(errno));
+		return UVH_USAGE;
+	}
+	for (const char *from = folder; *from != '\0'; from++) {
+		if (strchr(":;,\\", *from) != NULL)
+			*end++ = '\\';
+		*end++ = *from;
+	}
+	*end = '\0';
+	if (request->ring != NULL)
+		end += snprintf(end, PATH_MAX / 2, ",ring=%s", request->ring);
+	if (request->max_size != NULL)
+		snprintf(end, PATH_MAX / 2, ",max_size=%s", request->max_size);
+	return add_plugin(request, plugin);
+}
+
+static pid_t child;
+
+/* What is meant for the program, and comes to us alone. */
+static void pass_on(int signal)
+{
+	int saved_errno = errno;
+
+	kill(child, signal);
+	errno = saved_errno;
+}
+
+/* A terminal sends its signals to both: then it is the program that decides. */
+static void mind_signals(void)
+{
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	const struct sigaction pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+
+	sigaction(SIGINT, &ignore, NULL);
+	sigaction(SIGQUIT, &ignore, NULL);
+	sigaction(SIGTERM, &pass, NULL);
+	sigaction(SIGHUP, &pass, NULL);
+	sigaction(SIGUSR1, &pass, NULL);
+	sigaction(SIGUSR2, &pass, NULL);
+}
+
+/* Runs the program in a child; returns what waitpid() tells of it. */
+static int run_program(const struct uvh_launch *launch)
+{
+	sigset_t all, before;
+	int status = UVH_FAILED << 8;
+
+	/* The handlers must know the child before any signal can come. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	child = fork();
+	if (child < 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		uvh_say("cannot start a process: %s", strerror(errno));
+		return status;
+	}
+	if (child == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		_exit(uvh_launch_exec(launch));
+	}
+	mind_signals();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+static void tell_loss(const struct uvh_trace *trace)
+{
+	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
+		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
+
+		if (process->events_discarded != 0)
+			uvh_say("%s: %" PRIu64 " events could not be kept", process->folder,
+				process->events_discarded);
+		if (!process->ended && kill((pid_t) process->pid, 0) == 0 &&
+		    process->pid != (uint32_t) child)
+			uvh_say("%s still runs: read the trace again when it has ended",
+				process->folder);
+	}
+}
+
+/* Without an event there is nothing to read. */
+static void complete(const char *output)
+{
+	struct uvh_trace *trace;
+
+	if (is_empty(output)) {
+		uvh_say("nothing was recorded: the program made no call of libuv's that can be "
+			"seen; `uvhooks check` tells why");
+		rmdir(output);
+		return;
+	}
+	trace = uvh_trace_open(output);
+	if (trace == NULL)
+		return;
+	uvh_trace_keep_names(trace);
+	tell_loss(trace);
+	uvh_trace_close(trace);
+	uvh_say("recorded in %s; now: uvhooks report %s", output, output);
+}
+
+/* As the program ended, so that a shell sees no difference. */
+static int end_like(int status)
+{
+	const struct rlimit no_core = {0, 0};
+
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	fflush(NULL);
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 128 + WTERMSIG(status);
+}
+
+int uvh_cmd_record(int argc, char **argv)
+{
+	const char *plugins = getenv("UVHOOKS_PLUGINS");
+	struct request request = {0};
+	int status;
+
+	if (plugins != NULL && plugins[0] != '\0')
+		request.launch.plugins = strdup(plugins);
+	status = read_options(argc, argv, &request);
+	if (status == UVH_OK && request.help_wanted) {
+		status = uvh_print_help(help);
+	} else if (status == UVH_OK) {
+		status = make_output(&request);
+		if (status == UVH_OK)
+			status = add_recorder(&request);
+		if (status == UVH_OK)
+			status = uvh_launch_prepare(&request.launch);
+		if (status == UVH_OK) {
+			status = run_program(&request.launch);
+			complete(request.output);
+			status = end_like(status);
+		} else {
+			rmdir(request.output != NULL ? request.output : "");
+		}
+	}
+	free(request.launch.plugins);
+	return status;
+}
