@@ -7,7 +7,7 @@ load helpers
 
 setup() {
 	uvhooks=$UVHOOKS_BUILD/tools/uvhooks
-	verbs=(run check hooks)
+	verbs=(run record report log tree export check hooks)
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -15,6 +15,24 @@ setup() {
 options_of() {
 	"$uvhooks" "$1" --help | sed -n '/^OPTIONS/,/^$/p' |
 		sed -nE 's/^  (-.*)/\1/p' | sed -E 's/   .*//' | grep -oE '(^|[ ,])--?[a-z-]+' | tr -d ' ,'
+}
+
+# Something that an option takes, by the word that the help has for it; nothing if it takes none.
+value_of() {
+	local word
+	word=$("$uvhooks" "$1" --help | sed -nE "s/^  (-., )?$2 ([A-Z]+).*/\2/p; s/^  $2, --[a-z]+ ([A-Z]+).*/\1/p")
+	case $2:$word in
+	--id:* | --loop:* | --process:*) echo 7 ;;
+	--type:*) echo TIMERWRAP ;;
+	--events:*) echo init ;;
+	--format:*) [ "$1" = log ] && echo json || echo dot ;;
+	*:PLUGIN) echo log ;;
+	*:SIZE) echo 64M ;;
+	*:KEY) echo max ;;
+	*:WHEN) echo auto ;;
+	*:N | *:T) echo 1 ;;
+	*:?*) echo something ;;
+	esac
 }
 
 # The lines of a help text's EXAMPLES part.
@@ -61,7 +79,7 @@ examples_of() {
 		options_of "$verb" >listed
 		grep -qx -- --help listed
 		# Options stand between the verb and the program.
-		examples_of "$verb" | sed -E "s/^  uvhooks $verb//; s/ -- .*//" |
+		examples_of "$verb" | sed -E "s/^  uvhooks $verb//; s/ -- .*//; s/ [|] .*//" |
 			grep -oE ' --?[a-z-]+' | tr -d ' ' | sort -u >used || true
 		[ "$(grep -cvxF -f listed used)" -eq 0 ]
 	done
@@ -72,12 +90,9 @@ examples_of() {
 @test "every option that the help lists is taken" {
 	for verb in "${verbs[@]}"; do
 		for option in $(options_of "$verb"); do
-			case $option in
-			-p | --plugin) value=log ;;
-			*) value= ;;
-			esac
+			value=$(value_of "$verb" "$option")
 			# --help behind it, so that nothing is started.
-			run -0 "$uvhooks" "$verb" "$option" $value --help
+			run -0 "$uvhooks" "$verb" "$option" ${value:+"$value"} --help
 			[[ "$output" == "Usage: uvhooks $verb "* ]]
 		done
 	done
@@ -88,6 +103,8 @@ examples_of() {
 	mkdir build
 	chmod +x server
 	mv server build/server
+	printf '#!/bin/sh\ncat >/dev/null; echo picture\n' >build/flamegraph.pl
+	chmod +x build/flamegraph.pl
 	echo 'print("served")' >server.py
 	cat >my-plugin.c <<-'END'
 		#include <uvhooks/plugin.h>
@@ -106,7 +123,7 @@ examples_of() {
 		};
 	END
 	"${CC:-cc}" -shared -fPIC -I"$BATS_TEST_DIRNAME/../include" -o my-plugin.so my-plugin.c
-	export PATH=$UVHOOKS_BUILD/tools:$PATH HOME=$BATS_TEST_TMPDIR
+	export PATH=$UVHOOKS_BUILD/tools:$PATH:$PWD/build HOME=$BATS_TEST_TMPDIR
 	count=0
 	for verb in '' "${verbs[@]}"; do
 		while read -r example; do
@@ -119,7 +136,7 @@ examples_of() {
 		done < <(examples_of "$verb")
 	done
 	[ "$count" -ge 12 ]
-	ls trace.[0-9]* # what one example writes
+	ls log.[0-9]* # what one example writes
 }
 
 @test "an unknown option is named, with where to read on, and exits 2" {

@@ -64,6 +64,30 @@ installation() {
 	export PATH PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$to
 }
 
+@test "the README's options of the recorder are those that it takes" {
+	local option seen=0
+	run -2 "$BUILD/tools/uvhooks" run -p recorder:nonsense=1 -- true
+	for option in $(section record | grep -oE '^\| `[a-z_]+=' | tr -d '|` ='); do
+		[[ $output == *"$option="* ]]
+		seen=$((seen + 1))
+	done
+	[ "$seen" -eq 3 ]
+}
+
+@test "a recorded worker pool has the tree that the README shows" {
+	cd "$TOP"
+	section record | blocks sh | sed "s:build/:$BUILD/:; s: trace: $BATS_TEST_TMPDIR/trace:" \
+		>"$BATS_TEST_TMPDIR/commands"
+	PATH=$BUILD/tools:$PATH LC_ALL=C.UTF-8 timeout 60 sh -eu "$BATS_TEST_TMPDIR/commands" \
+		>"$BATS_TEST_TMPDIR/printed"
+	# Times, and which thread came first, are those of one run.
+	shape() {
+		grep -E '^(top level|.*[├└])' | sed -E 's/[0-9,.]+ (ns|us|ms|s)\b/T/g; s/[0-9]+(,\.\.\.)? / /'
+	}
+	[ "$(section record | blocks '' 1 | shape | wc -l)" -gt 5 ]
+	diff -u <(section record | blocks '' 1 | shape) <(shape <"$BATS_TEST_TMPDIR/printed")
+}
+
 @test "every function that the README names is declared in a header" {
 	local row name of seen=0
 	# A name that begins with _ stands for one of the same things as the whole one before it.

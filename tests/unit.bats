@@ -36,6 +36,10 @@ setup_file() {
 	run -0 "$UNIT/test_entry"
 }
 
+@test "an address has the same name outside the process as the log plugin finds inside" {
+	run -0 "$UNIT/test_trace_symbols"
+}
+
 @test "every unit test that was built is run here" {
 	for program in "$UNIT"/test_*; do
 		[[ -x $program && ! -d $program ]] || continue

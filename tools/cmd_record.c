@@ -46,9 +46,9 @@ static const char help[] =
     "  is incomplete\n"
     "\n"
     "EXAMPLES\n"
-    "  uvhooks record -o trace -- nvim --headless +q\n"
-    "  uvhooks record --ring 64M -- python3 server.py\n"
-    "  uvhooks report trace\n";
+    "  uvhooks record -o nvim.trace -- nvim --headless +q\n"
+    "  uvhooks report nvim.trace\n"
+    "  uvhooks record --ring 64M -- python3 server.py\n";
 
 struct request {
 	struct uvh_launch launch;

@@ -34,9 +34,9 @@ static const char help[] =
     "\n"
     "EXAMPLES\n"
     "  uvhooks run -p log -- nvim --headless +q\n"
-    "  uvhooks run -p log:file=/tmp/trace.%p,format=json -- nvim --headless +q\n"
+    "  uvhooks run -p log:file=/tmp/log.%p,format=json -- nvim --headless +q\n"
     "  uvhooks run --no-follow -p log -- cmake --version\n"
-    "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/trace -- python3 server.py\n";
+    "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/log -- python3 server.py\n";
 
 static int add_plugin(struct uvh_launch *launch, const char *plugin)
 {

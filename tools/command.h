@@ -26,6 +26,11 @@ struct uvh_verb {
 extern const struct uvh_verb uvh_verbs[];
 
 int uvh_cmd_run(int argc, char **argv);
+int uvh_cmd_record(int argc, char **argv);
+int uvh_cmd_report(int argc, char **argv);
+int uvh_cmd_log(int argc, char **argv);
+int uvh_cmd_tree(int argc, char **argv);
+int uvh_cmd_export(int argc, char **argv);
 int uvh_cmd_check(int argc, char **argv);
 int uvh_cmd_hooks(int argc, char **argv);
 

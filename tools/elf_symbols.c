@@ -154,6 +154,14 @@ static struct build_id read_build_id(const struct uvh_raw *raw, bool debug)
 	return id;
 }
 
+void uvh_build_id(const struct uvh_raw *raw, uint8_t *id, size_t bytes)
+{
+	struct build_id found = read_build_id(raw, false);
+
+	memset(id, 0, bytes);
+	memcpy(id, found.bytes, found.length < bytes ? found.length : bytes);
+}
+
 void uvh_debug_path(const struct uvh_raw *raw, char path[PATH_MAX])
 {
 	struct build_id id = read_build_id(raw, false);

@@ -28,6 +28,9 @@ void uvh_symbols_exported(struct uvh_symbols *symbols, const struct uvh_raw *raw
 /* The full table of this very file. */
 void uvh_symbols_full(struct uvh_symbols *symbols, const struct uvh_raw *raw);
 
+/* The build id as `bytes` bytes: cut, or with zeros behind it; all zeros where there is none. */
+void uvh_build_id(const struct uvh_raw *raw, uint8_t *id, size_t bytes);
+
 /* Where the debug file of this one is looked for; "" where it has no build id. */
 void uvh_debug_path(const struct uvh_raw *raw, char path[PATH_MAX]);
 

@@ -14,6 +14,11 @@
 
 const struct uvh_verb uvh_verbs[] = {
     {"run", uvh_cmd_run, "start a program with hook plugins in it"},
+    {"record", uvh_cmd_record, "start a program and keep all of its events in a trace"},
+    {"report", uvh_cmd_report, "tell what a trace shows: times, waits, what was left alive"},
+    {"log", uvh_cmd_log, "print the events of a trace"},
+    {"tree", uvh_cmd_tree, "print who caused what in a trace"},
+    {"export", uvh_cmd_export, "turn a trace into what other viewers read"},
     {"check", uvh_cmd_check, "tell whether a program can be traced, and which libuv it has"},
     {"hooks", uvh_cmd_hooks, "list the libuv functions that are intercepted"},
     {NULL, NULL, NULL},
@@ -89,6 +94,8 @@ static int print_usage(void)
 	       "\n"
 	       "EXAMPLES\n"
 	       "  uvhooks run -p log -- nvim --headless +q\n"
+	       "  uvhooks record -o trace -- nvim --headless +q\n"
+	       "  uvhooks report trace\n"
 	       "  uvhooks check nvim\n"
 	       "  uvhooks hooks\n"
 	       "  uvhooks run --help\n");

@@ -145,10 +145,11 @@ static bool is_regular(int fd, struct stat *status)
 	return fstat(fd, status) == 0 && S_ISREG(status->st_mode);
 }
 
-static int open_stream(const struct left_over *left, const char *name)
+static int open_stream(const struct left_over *left, const char *name, bool create)
 {
-	return openat(left->folder, name,
-		      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+	return openat(left->folder, name, flags | (create ? O_CREAT : 0), 0600);
 }
 
 /* Has the file what was before the packet? Somebody may have cut it: then the packet goes beside.
@@ -161,14 +162,14 @@ static int open_at(const struct left_over *left, const struct uvhooks_trace_buff
 	int fd;
 
 	*offset = buffer->offset;
-	fd = open_stream(left, buffer->file);
+	fd = open_stream(left, buffer->file, *offset == 0);
 	if (fd >= 0 && is_regular(fd, &status) && (uint64_t) status.st_size >= *offset)
 		return fd;
 	if (fd >= 0)
 		close(fd);
 	*offset = 0;
 	snprintf(name, sizeof(name), "%s-recovered", buffer->file);
-	return open_stream(left, name);
+	return open_stream(left, name, true);
 }
 
 static bool write_all(int fd, const char *data, size_t bytes, uint64_t offset)

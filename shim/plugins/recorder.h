@@ -190,7 +190,6 @@ extern atomic_uint recorder_generation;
 
 /* recorder_buffer.c: NULL if memory is short. */
 struct uvhooks_trace_buffer *recorder_buffer_take(void);
-void recorder_buffer_give(struct uvhooks_trace_buffer *buffer);
 void recorder_buffers_forked(void);
 void recorder_buffers_end(void); /* nobody needs them any more */
 bool recorder_buffers_start(void);
@@ -208,7 +207,7 @@ void recorder_define_counters(void);
 void recorder_define_end(void);
 void recorder_define_libraries(void);
 void recorder_define_libuvs(void);
-void recorder_define_begin(void);
+void recorder_define_begin(const struct recorder_moment *moment);
 void recorder_define_write(void);
 /* recorder_stream.c */
 extern struct recorder_stream recorder_nobody;

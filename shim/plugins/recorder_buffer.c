@@ -29,7 +29,6 @@ struct segment {
 /* Under `lock`, which a fork finds open: the slow path of other threads is not in the child. */
 static struct segment segments[SEGMENTS];
 static size_t segment_count;
-static struct uvhooks_trace_buffer *spare; /* given back; linked through `reserved` */
 
 static struct uvhooks_trace_buffer *buffer_at(const struct segment *segment, size_t index)
 {
@@ -98,12 +97,9 @@ struct uvhooks_trace_buffer *recorder_buffer_take(void)
 	struct segment *segment;
 
 	recorder_lock();
-	if (spare != NULL) {
-		buffer = spare;
-		memcpy(&spare, buffer->reserved, sizeof(spare));
-	} else if ((segment_count > 0 &&
-		    segments[segment_count - 1].used < segments[segment_count - 1].count) ||
-		   add_segment()) {
+	if ((segment_count > 0 &&
+	     segments[segment_count - 1].used < segments[segment_count - 1].count) ||
+	    add_segment()) {
 		segment = &segments[segment_count - 1];
 		buffer = buffer_at(segment, segment->used++);
 	}
@@ -113,15 +109,6 @@ struct uvhooks_trace_buffer *recorder_buffer_take(void)
 	return buffer;
 }
 
-void recorder_buffer_give(struct uvhooks_trace_buffer *buffer)
-{
-	__atomic_store_n(&buffer->magic, 0, __ATOMIC_RELEASE);
-	recorder_lock();
-	memcpy(buffer->reserved, &spare, sizeof(spare));
-	spare = buffer;
-	recorder_unlock();
-}
-
 /* In the child of a fork the shared ones are the parent's, and not mapped. */
 void recorder_buffers_forked(void)
 {
@@ -129,7 +116,6 @@ void recorder_buffers_forked(void)
 		if (segments[i].id < 0)
 			munmap(segments[i].memory, segments[i].count * RECORDER_BUFFER_BYTES);
 	segment_count = 0;
-	spare = NULL;
 }
 
 /* Other threads may still write: their memory stays until the process is gone. */

@@ -54,14 +54,12 @@ static struct uvhooks_trace_packet *header(void)
 	return (struct uvhooks_trace_packet *) packet;
 }
 
-static void begin_packet(void)
+static void begin_packet(uint64_t ticks)
 {
-	const uint64_t now = recorder_ticks();
-
 	memcpy(header()->uuid, recorder_uuid, sizeof(recorder_uuid));
 	header()->magic = UVHOOKS_TRACE_MAGIC;
 	header()->stream_id = UVHOOKS_TRACE_DEFINITIONS;
-	header()->timestamp_begin = header()->timestamp_end = now;
+	header()->timestamp_begin = header()->timestamp_end = ticks;
 	used = HEADER_BYTES;
 	written = 0;
 }
@@ -136,23 +134,27 @@ static void put(const void *bytes, size_t count)
 	used += count;
 }
 
-static void begin_record(enum uvhooks_trace_definition number)
+static void begin_record_at(enum uvhooks_trace_definition number, uint64_t ticks)
 {
 	const uint16_t id = (uint16_t) number;
-	uint64_t now = recorder_ticks();
 
 	if (PACKET_BYTES - used < 256 + STRING_BYTES) {
 		recorder_define_write();
 		offset += written;
 		header()->packet_seq_num++;
-		begin_packet();
+		begin_packet(header()->timestamp_end);
 	}
 	/* Another processor's clock may be a little behind. */
-	if (now < header()->timestamp_end)
-		now = header()->timestamp_end;
-	header()->timestamp_end = now;
+	if (ticks < header()->timestamp_end)
+		ticks = header()->timestamp_end;
+	header()->timestamp_end = ticks;
 	put(&id, sizeof(id));
-	put(&now, sizeof(now));
+	put(&ticks, sizeof(ticks));
+}
+
+static void begin_record(enum uvhooks_trace_definition number)
+{
+	begin_record_at(number, recorder_ticks());
 }
 
 static void put_64(uint64_t value)
@@ -187,13 +189,7 @@ void recorder_define_thread(uint64_t instance, uint32_t thread_id)
 
 void recorder_define_clock(const struct recorder_moment *moment)
 {
-	begin_record(UVHOOKS_TRACE_DEFINITION_clock);
-	/* The record's time is that of the clocks; the one before may not be later. */
-	if (moment->ticks >= header()->timestamp_begin) {
-		header()->timestamp_end = moment->ticks;
-		memcpy(packet + used - sizeof(moment->ticks), &moment->ticks,
-		       sizeof(moment->ticks));
-	}
+	begin_record_at(UVHOOKS_TRACE_DEFINITION_clock, moment->ticks);
 	put_64(moment->monotonic_ns);
 	put_64(moment->realtime_ns);
 	recorder_define_write();
@@ -390,8 +386,9 @@ void recorder_define_callback(const void *address)
 	recorder_define_write();
 }
 
-/* In a new folder nothing is defined yet. */
-void recorder_define_begin(void)
+/* In a new folder nothing is defined yet; and nothing in it is older than the clock's first time.
+ */
+void recorder_define_begin(const struct recorder_moment *moment)
 {
 	memset(packet, 0, HEADER_BYTES);
 	memset(callbacks, 0, sizeof(callbacks));
@@ -400,5 +397,5 @@ void recorder_define_begin(void)
 	offset = 0;
 	created = false;
 	file_number = 0;
-	begin_packet();
+	begin_packet(moment->ticks);
 }

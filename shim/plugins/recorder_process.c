@@ -248,7 +248,7 @@ static bool begin_folder(void)
 		errno = error;
 		return false;
 	}
-	recorder_define_begin();
+	recorder_define_begin(&moment);
 	recorder_define_clock(&moment);
 	recorder_define_libraries();
 	recorder_define_libuvs();

@@ -10,7 +10,7 @@
 #define HEAD_BYTES          4
 
 /* Little-endian, as the machine is. */
-static char *put(char *at, unsigned int bits, uint64_t value)
+static __attribute__((nonnull)) char *put(char *at, unsigned int bits, uint64_t value)
 {
 	memcpy(at, &value, bits / 8);
 	return at + bits / 8;

@@ -3,8 +3,8 @@
  * The slow path: threads come and go, packets are begun and written, and what is new is defined.
  *
  * A stream belongs to its thread. Only what stands in its file is also touched by whoever ends the
- * process, and for that `busy` is taken. Streams are never freed: their number is that of the
- * threads that lived at one time.
+ * process, and for that `busy` is taken. Streams are never freed: when a thread ends, the next one
+ * goes on with its stream, in its file. So there are as many as threads lived at one time.
  */
 #include "recorder.h"
 
@@ -79,16 +79,17 @@ static void next_file(struct recorder_stream *stream)
 }
 
 /* The process has begun a folder since: nothing of this stream is in it yet. Under the lock. */
-static void follow_folder(struct recorder_stream *stream)
+static bool follow_folder(struct recorder_stream *stream)
 {
 	const unsigned int folder = atomic_load(&recorder_folder_number);
 
 	if (stream->folder == folder)
-		return;
+		return false;
 	stream->folder = folder;
 	stream->file = 0;
 	name_file(stream);
 	recorder_define_thread(stream->instance, stream->thread_id);
+	return true;
 }
 
 /* Where the packet goes to, now. */
@@ -312,9 +313,10 @@ static void write_through(struct recorder_stream *stream)
 	size_t bytes;
 
 	take_file(stream);
-	bytes = __atomic_load_n(&stream->buffer->committed, __ATOMIC_ACQUIRE);
-	if (stream->used && bytes >= HEADER_BYTES && is_news(stream, bytes) &&
-	    bytes != stream->written)
+	bytes = stream->buffer == NULL
+		    ? 0
+		    : __atomic_load_n(&stream->buffer->committed, __ATOMIC_ACQUIRE);
+	if (bytes >= HEADER_BYTES && is_news(stream, bytes) && bytes != stream->written)
 		write_packet(stream, bytes);
 	leave_file(stream);
 }
@@ -359,59 +361,62 @@ static void get_ready(struct recorder_stream *stream, const struct uvhooks_event
 	make_room(stream, event->async_id, ticks);
 }
 
-static struct recorder_stream *find_unused(void)
+static struct recorder_stream *add_stream(void)
 {
-	struct recorder_stream *stream = atomic_load(&all_streams);
-
-	while (stream != NULL && stream->used)
-		stream = stream->next;
-	if (stream != NULL)
-		return stream;
-	stream =
+	struct recorder_stream *stream =
 	    mmap(NULL, sizeof(*stream), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	if (stream == MAP_FAILED)
 		return NULL;
-	stream->buffer = &no_buffer;
+	stream->limit = PACKET_MAX - RECORDER_RECORD_BYTES;
+	stream->instance = atomic_fetch_add(&instances, 1) + 1;
 	stream->next = atomic_load(&all_streams);
 	atomic_store(&all_streams, stream);
 	return stream;
 }
 
-static struct recorder_stream *begin_stream(void)
+/* One that a thread has left, with its buffer, or a new one; and it is taken. */
+static struct recorder_stream *take_stream(void)
 {
-	struct uvhooks_trace_buffer *buffer = recorder_buffer_take();
 	struct recorder_stream *stream;
 
-	if (buffer == NULL)
-		return NULL;
 	recorder_lock();
-	stream = find_unused();
+	for (stream = atomic_load(&all_streams); stream != NULL && stream->used;)
+		stream = stream->next;
+	if (stream == NULL)
+		stream = add_stream();
 	if (stream != NULL)
 		stream->used = true;
 	recorder_unlock();
-	if (stream == NULL) {
-		recorder_buffer_give(buffer);
+	return stream;
+}
+
+static struct recorder_stream *begin_stream(void)
+{
+	struct recorder_stream *stream = take_stream();
+
+	if (stream == NULL)
+		return NULL;
+	take_file(stream);
+	if (stream->buffer == NULL)
+		stream->buffer = recorder_buffer_take();
+	if (stream->buffer == NULL) {
+		stream->used = false;
+		leave_file(stream);
 		return NULL;
 	}
-	take_file(stream);
-	stream->buffer = buffer;
-	stream->limit = PACKET_MAX - RECORDER_RECORD_BYTES;
 	memset(stream->seen, 0, sizeof(stream->seen));
-	stream->instance = atomic_fetch_add(&instances, 1) + 1;
 	stream->thread_id = (uint32_t) syscall(SYS_gettid);
 	stream->generation = atomic_load(&recorder_generation);
-	stream->header = (struct uvhooks_trace_packet){
-	    .magic = UVHOOKS_TRACE_MAGIC,
-	    .stream_id = UVHOOKS_TRACE_EVENTS,
-	    .stream_instance_id = stream->instance,
-	    .thread_id = stream->thread_id,
-	};
-	stream->file = 0;
-	stream->folder = 0;
+	stream->header.magic = UVHOOKS_TRACE_MAGIC;
+	stream->header.stream_id = UVHOOKS_TRACE_EVENTS;
+	stream->header.stream_instance_id = stream->instance;
+	stream->header.thread_id = stream->thread_id;
 	recorder_lock();
-	follow_folder(stream);
+	if (!follow_folder(stream))
+		recorder_define_thread(stream->instance, stream->thread_id);
 	recorder_unlock();
-	__atomic_store_n(&buffer->magic, UVHOOKS_TRACE_BUFFER_MAGIC, __ATOMIC_RELEASE);
+	__atomic_store_n(&stream->buffer->magic, UVHOOKS_TRACE_BUFFER_MAGIC, __ATOMIC_RELEASE);
 	leave_file(stream);
 	recorder_here = stream;
 	pthread_setspecific(at_thread_end, stream);
@@ -458,11 +463,9 @@ static void end_stream(void *data)
 	recorder_guard_enter(&guard);
 	finish_stream(stream);
 	recorder_here = &recorder_nobody;
-	take_file(stream);
-	recorder_buffer_give(stream->buffer);
-	stream->buffer = &no_buffer;
+	/* Nothing is in the buffer: a packet is begun by the next thread. */
+	__atomic_store_n(&stream->buffer->committed, 0, __ATOMIC_RELEASE);
 	stream->used = false;
-	leave_file(stream);
 	recorder_guard_leave(&guard);
 }
 
@@ -471,8 +474,10 @@ void recorder_streams_forked(void)
 {
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next) {
-		stream->buffer = &no_buffer;
+		stream->buffer = NULL;
+		stream->folder = 0;
 		stream->used = false;
+		stream->header = (struct uvhooks_trace_packet){0};
 		atomic_flag_clear(&stream->busy);
 	}
 	recorder_here = &recorder_nobody;

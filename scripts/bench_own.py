@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The rows of scripts/bench that are libuv's own benchmarks, in Debian's source package."""
+import os
+import pathlib
+import re
+import resource
+import shutil
+import statistics
+
+from bench_common import (BUILD, MODES, ROOT, SHIM, Failed, interleaved, margin, plugins, run,
+                          say)
+
+# Constants of theirs, and what stands there instead: in a full run and in a quick one. More rounds
+# tell more than longer ones. The rest is for more digits.
+CONSTANTS = [
+    ("million-timers", "(10 * 1000 * 1000)", "(1000 * 1000)", "(200 * 1000)"),
+    ("million-timers", "%.2f seconds", "%.6f seconds", "%.6f seconds"),
+    ("million-async", "timeout = 5000", "timeout = 1000", "timeout = 500"),
+    ("queue-work", "timeout = 5000", "timeout = 500", "timeout = 200"),
+    ("loop-count", "(2 * 1000 * 1000)", "(1000 * 1000)", "(100 * 1000)"),
+    ("fs-stat", "(1 * (int) 1e5)", "((int) 3e3)", "((int) 1e3)"),
+    ("fs-stat", "(10 * 1e5)", "((int) 1e5)", "((int) 1e4)"),
+    ("fs-stat", "%.2fs", "%.6fs", "%.6fs"),
+    ("ping-pongs", "TIME 5000", "TIME 500", "TIME 200"),
+    ("pump", "STATS_INTERVAL              1000", "STATS_INTERVAL 100", "STATS_INTERVAL 50"),
+    ("pump", "%.1f gbit/s", "%.6f gbit/s", "%.6f gbit/s"),
+]
+
+# Where each of them prints what it found, and how that becomes nanoseconds of an operation.
+OWN = {
+    "million_timers": ("timer", r"([\d.]+) seconds total", lambda s, n: s * 1e9 / n),
+    "million_async": ("wake-up", r"\(([\d,.]+)/s", lambda rate, _: 1e9 / rate),
+    "loop_count": ("iteration", r"\((\d+)/s\)", lambda rate, _: 1e9 / rate),
+    "fs_stat": ("request", r"concurrent\): ([\d.]+)s", lambda s, n: s * 1e9 / n),
+    "ping_pongs": ("round trip", r"(\d+) roundtrips/s", lambda rate, _: 1e9 / rate),
+    "queue_work": ("job", r"\(([\d,.]+)/s\)", lambda rate, _: 1e9 / rate),
+    "tcp_pump1_client": ("KiB", r"client: ([\d.]+) gbit", lambda rate, _: 1024 * 8 / rate),
+    "tcp_pump100_client": ("KiB", r"client: ([\d.]+) gbit", lambda rate, _: 1024 * 8 / rate),
+}
+# These do so many operations; million_async and those below run for so long.
+COUNTS = {"million_timers": (1_000_000, 200_000), "fs_stat": (32 * 3_000, 32 * 1_000),
+          "loop_count": (1_000_000, 100_000)}
+NO_LOSS = ["ping_pongs", "tcp_pump1_client", "tcp_pump100_client"]
+
+
+def build_own(quick):
+    """Builds libuv's benchmarks, linked to the shared libuv; returns the program."""
+    fetched, _ = run([ROOT / "scripts/libuv-source", "--fetch", "debian"],
+                     UVHOOKS_BUILD=str(BUILD))
+    source = pathlib.Path(fetched.strip(), "source/test")
+    folder = BUILD / "libuv-benchmarks" / ("quick" if quick else "full")
+    program = folder / "uv_run_benchmarks"
+    stamp = folder / "stamp"
+    wanted = repr((str(source), CONSTANTS))
+    if program.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return program
+
+    say("building libuv's benchmarks")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    names = [path.name for path in source.glob("benchmark-*.c")]
+    names += ["blackhole-server.c", "echo-server.c", "run-benchmarks.c", "runner.c",
+              "runner-unix.c"]
+    for path in [source / name for name in names] + list(source.glob("*.h")):
+        text = path.read_text()
+        for file, old, full, short in CONSTANTS:
+            if path.name == f"benchmark-{file}.c":
+                if old not in text:
+                    raise Failed(f"{path} has no {old!r} any more")
+                text = text.replace(old, short if quick else full)
+        (folder / path.name).write_text(text)
+    flags, _ = run(["pkg-config", "--cflags", "--libs", "libuv"])
+    run(["cc", "-O2", "-w", "-D_GNU_SOURCE", "-o", program, *names, *flags.split(), "-lpthread"],
+        cwd=folder)
+    stamp.write_text(wanted)
+    return program
+
+
+def own_network():
+    """They use fixed ports, so they get a network of their own where that is allowed."""
+    for command in (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"]):
+        command += ["sh", "-ec", 'ip link set lo up; exec "$@"', "sh"]
+        try:
+            run(command + ["true"])
+            return command
+        except (Failed, OSError):
+            continue
+    return []
+
+
+def one_processor():
+    """Client and server share one: the wake-ups between two would be most of what is measured."""
+    return ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
+
+
+def own(name, options, program, network, modes=tuple(MODES)):
+    """The first of the modes is "bare", the last "again"."""
+    say(f"{name}, {', '.join(modes)}")
+    unit, pattern, to_ns = OWN[name]
+    pinned = one_processor() if name in NO_LOSS else []
+    count = COUNTS.get(name, (0, 0))[options.quick]
+
+    def measure(mode):
+        # Only the benchmark is started under the shim, not what stands around it.
+        shim = [f"LD_PRELOAD={SHIM}"] if mode != "bare" else []
+        # In a short run on a busy machine one of its threads may never have its turn: then it has
+        # measured nothing, and is asked again.
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            with plugins(mode) as text:
+                loaded = [f"UVHOOKS_PLUGINS={text}"] if text else []
+                output = "".join(run([*network, *pinned, "env", *shim, *loaded, program, name],
+                                     cwd=program.parent))
+            found = [float(number.replace(",", "")) for number in re.findall(pattern, output)]
+            if sum(found) > 0:
+                break
+        else:
+            raise Failed(f"{name} ({mode}) printed no result: {output.strip()}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        ns = to_ns(sum(found), count)
+        # Of an operation, but for a factor that all modes share.
+        return ns, cpu if count else cpu * ns
+
+    if not options.quick:
+        measure("bare")
+    times = interleaved(options.own_rounds, measure, modes)
+    ns = {mode: [time for time, _ in times[mode]] for mode in modes}
+    row = {"name": name, "unit": unit, "ns": {m: statistics.median(ns[m]) for m in modes},
+           "min": {m: min(ns[m]) for m in modes}}
+    for mode in modes[1:]:
+        clock = [time / bare for time, bare in zip(ns[mode], ns["bare"])]
+        cpu = [time / bare for (_, time), (_, bare) in zip(times[mode], times["bare"])]
+        row[mode] = {"ratio": statistics.median(clock), "margin": margin(clock),
+                     "cpu_ratio": statistics.median(cpu), "cpu_margin": margin(cpu)}
+    return row

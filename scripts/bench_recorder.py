@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: MIT
+"""The rows of scripts/bench about the recorder: what an event costs, beside the floor and LTTng-UST,
+what recording costs a server, and how fast a trace is read."""
+import json
+import math
+import os
+import pathlib
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+
+from bench_common import (BUILD, PROGRAMS, ROOT, SHIM, Failed, events_per_operation, fastest,
+                          interleaved, margin, plugins, run, say, table, with_margin)
+from bench_own import NO_LOSS, OWN, own
+
+ROWS = ["recorder", "recording_throughput", "report_speed"]
+
+RECORDER = BUILD / "shim/plugins/recorder.so"
+COUNT_EVENTS = BUILD / "tests/plugins/count_events.so"
+UVHOOKS = BUILD / "tools/uvhooks"
+LTTNG_SESSION = ROOT / "tests/benchmarks/lttng_session.sh"
+SERVER = ROOT / "tests/benchmarks/uvloop_server.py"
+
+# The ends.
+MOST_FLOORS = 1.6  # an event, in times of the floor
+LEAST_CHEAPER = 3  # than a tracepoint of LTTng-UST
+MOST_BYTES_PER_EVENT = 16
+MOST_LOSS = 0.02  # of the throughput of libuv's own
+MOST_LOSS_SERVER = 0.05
+LEAST_READ = 10_000_000  # events per second of a processor
+MOST_REPORT_MB = 200
+
+PROGRAMS_RECORDED = ["timers", "idlers", "handles", "wakeups", "fs_requests", "lifecycles"]
+EVENTS_PER_SLICE = 50_000
+RECORDED_MODES = ["bare", "shim", "hook", "record"]
+THROUGHPUT_MODES = ["bare", "shim", "record", "again"]
+READ = ["timers", "lifecycles"]
+CONNECTIONS = 50
+
+# In front of every packet: see struct uvhooks_trace_packet.
+PACKET = struct.Struct("<I16sI10Q")
+
+
+# What an event costs.
+
+
+def floor_program():
+    """The floor takes the time from where the recorder does."""
+    with tempfile.TemporaryDirectory() as folder:
+        run([PROGRAMS / "timers", 1, 1], "record", UVHOOKS_PLUGINS=f"recorder:dir={folder}")
+        texts = [file.read_text(errors="replace")
+                 for file in pathlib.Path(folder).glob("*/metadata")]
+    if len(texts) != 1:
+        raise Failed(f"one process recorded {len(texts)} traces")
+    return "floor_tsc" if "clock_is_tsc = 1;" in texts[0] else "floor_clock"
+
+
+def own_namespaces():
+    """What starts a command as root of namespaces of its own; [] where that is not allowed."""
+    for command in (["unshare"], ["unshare", "--user", "--map-root-user"]):
+        command += ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        try:
+            run(command + ["true"])
+            return command
+        except (Failed, OSError):
+            continue
+    return []
+
+
+def lttng(namespaces, slices):
+    """Nanoseconds of a tracepoint, in the fastest slice."""
+    program = PROGRAMS / "lttng_tracepoint"
+    with tempfile.TemporaryDirectory() as folder:
+        output, _ = run([*namespaces, LTTNG_SESSION, folder, program, slices])
+        if int(pathlib.Path(folder, "events").read_text()) == 0:
+            raise Failed("LTTng-UST has recorded nothing")
+    result = json.loads(output)
+    return min(result["ns"]) / result["operations"]
+
+
+def why_no_lttng(namespaces):
+    """None where LTTng-UST runs here."""
+    if not (PROGRAMS / "lttng_tracepoint").exists():
+        return "built without liblttng-ust-dev"
+    for name in ("lttng", "lttng-sessiond", "babeltrace2"):
+        if shutil.which(name) is None:
+            return f"no {name} here"
+    if not namespaces:
+        return "its daemon can have no namespaces of its own"
+    try:
+        lttng(namespaces, 1)
+    except (Failed, ValueError) as failure:
+        return str(failure)
+    return None
+
+
+def packets(folder):
+    """The headers of all packets with events: (events_discarded, ...) is what matters here."""
+    for file in pathlib.Path(folder).glob("*/thread-*"):
+        data = file.read_bytes()
+        offset = 0
+        while offset < len(data):
+            header = PACKET.unpack_from(data, offset)
+            if header[0] != 0xc1fc1fc1 or header[7] < 8 * PACKET.size:
+                raise Failed(f"{file.name} has no packet at {offset}")
+            yield header
+            offset += header[7] // 8
+
+
+def record(name, folder, *counts):
+    """Records a program, and returns (events, bytes): of what it did, and of all that was written."""
+    trace, counted = pathlib.Path(folder, "trace"), pathlib.Path(folder, "events")
+    run([PROGRAMS / name, *counts], "record",
+        UVHOOKS_PLUGINS=f"recorder:dir={trace},max_size=16G;{COUNT_EVENTS}:file={counted}")
+    if any(header[9] != 0 for header in packets(trace)):
+        raise Failed(f"the recorder has discarded events of {name}")
+    size = sum(file.stat().st_size for file in trace.glob("*/*") if file.is_file())
+    return int.from_bytes(counted.read_bytes()[:8], sys.byteorder), size
+
+
+def batches(name, events):
+    """How many of a program's batches fill a slice."""
+    operations = json.loads(run([PROGRAMS / name, 1, 1])[0])["operations"]
+    return math.ceil(EVENTS_PER_SLICE / (operations * events))
+
+
+def recorder(options):
+    say("recorder")
+    floor = floor_program()
+    namespaces = own_namespaces()
+    no_lttng = why_no_lttng(namespaces)
+    slices = 5 if options.quick else 20
+    events = {name: events_per_operation(name) for name in PROGRAMS_RECORDED}
+    counts = {name: (slices, batches(name, events[name][0])) for name in PROGRAMS_RECORDED}
+
+    def measure(way):
+        name, mode = way
+        if mode == "lttng":
+            return lttng(namespaces, options.slices)
+        return fastest(name, mode, *counts.get(name, (options.slices,)))
+
+    ways = [(name, mode) for name in PROGRAMS_RECORDED for mode in RECORDED_MODES]
+    ways += [(floor, "bare")] + ([] if no_lttng else [("lttng_tracepoint", "lttng")])
+    times = interleaved(options.rounds, measure, ways)
+    floors = times[floor, "bare"]
+    found = {"floor": floor, "floor_ns": statistics.median(floors), "programs": [],
+             "no_lttng": no_lttng,
+             "lttng_ns": None if no_lttng else statistics.median(times["lttng_tracepoint", "lttng"])}
+    for name in PROGRAMS_RECORDED:
+        row = {"name": name, "events": events[name][0],
+               "ns": {mode: statistics.median(times[name, mode]) for mode in RECORDED_MODES}}
+        for base in ("bare", "shim", "hook"):
+            more = [(time - before) / row["events"]
+                    for time, before in zip(times[name, "record"], times[name, base])]
+            row["over_" + base] = {"ns_per_event": statistics.median(more), "margin": margin(more)}
+        in_floors = [(time - before) / row["events"] / one for time, before, one in
+                     zip(times[name, "record"], times[name, "shim"], floors)]
+        row["floors"] = {"ratio": statistics.median(in_floors), "margin": margin(in_floors)}
+        with tempfile.TemporaryDirectory() as folder:
+            row["recorded"], row["bytes"] = record(name, folder, *counts[name])
+        row["bytes_per_event"] = row["bytes"] / row["recorded"]
+        found["programs"].append(row)
+    found["bytes_per_event"] = (sum(row["bytes"] for row in found["programs"]) /
+                                sum(row["recorded"] for row in found["programs"]))
+    return found
+
+
+# What recording costs a server.
+
+
+def processors():
+    """One for the server and one for its load, where there are two."""
+    found = sorted(os.sched_getaffinity(0))
+    return str(found[0]), str(found[-1])
+
+
+def serve(mode, milliseconds):
+    """(nanoseconds of a request by the clock, seconds of the server's processor for one)"""
+    one, other = processors()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("UVHOOKS_", "LD_"))}
+    # The system's, rather than a version manager's: uvloop is a package of the system's.
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    with plugins(mode) as text:
+        if mode != "bare":
+            environment["LD_PRELOAD"] = str(SHIM)
+        if text:
+            environment["UVHOOKS_PLUGINS"] = text
+        command = ["taskset", "--cpu-list", one, python, str(SERVER)]
+        with subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as server:
+            try:
+                port = server.stdout.readline().strip()
+                output, _ = run(["taskset", "--cpu-list", other, PROGRAMS / "echo_load", port,
+                                 CONNECTIONS, milliseconds])
+                cpu, _ = server.communicate(timeout=60)
+            except BaseException:
+                server.kill()
+                raise
+    load = json.loads(output)
+    if server.returncode != 0 or load["requests"] == 0:
+        raise Failed(f"the server ({mode}) ended with {server.returncode}: {cpu}")
+    return load["ns"] / load["requests"], float(cpu) / load["requests"]
+
+
+def uvloop_server(options):
+    say("uvloop_server")
+    milliseconds = 300 if options.quick else 2000
+    times = interleaved(options.own_rounds, lambda mode: serve(mode, milliseconds),
+                        THROUGHPUT_MODES)
+    row = {"name": "uvloop_server", "unit": "request",
+           "ns": {mode: statistics.median(ns for ns, _ in times[mode])
+                  for mode in THROUGHPUT_MODES}}
+    for mode in THROUGHPUT_MODES[1:]:
+        clock = [one / bare for (one, _), (bare, _) in zip(times[mode], times["bare"])]
+        cpu = [one / bare for (_, one), (_, bare) in zip(times[mode], times["bare"])]
+        row[mode] = {"ratio": statistics.median(clock), "margin": margin(clock),
+                     "cpu_ratio": statistics.median(cpu), "cpu_margin": margin(cpu)}
+    return row
+
+
+# How fast a trace is read.
+
+
+def report(trace):
+    """(seconds of a processor, the most megabytes at one time)"""
+    command = [str(UVHOOKS), "report", "--json", str(trace)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise Failed(f"{' '.join(command)} ended with {child.returncode}")
+    json.loads(output)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def read(name, least, rounds):
+    """A trace of at least so many events, and what it takes to read it."""
+    say(f"report of {least} events of {name}")
+    # It is large; what stands in for /tmp may be memory.
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        result = json.loads(run([PROGRAMS / name, 1])[0])
+        slices = math.ceil(least / (result["operations"] * events_per_operation(name)[0]))
+        events, size = record(name, folder, slices)
+        found = [report(pathlib.Path(folder, "trace")) for _ in range(rounds)]
+    return {"name": name, "recorded": events, "bytes": size,
+            "events_per_second": max(events / seconds for seconds, _ in found),
+            "megabytes": max(megabytes for _, megabytes in found)}
+
+
+def report_speed(options):
+    few, many = (1_000_000, 2_000_000) if options.quick else (10_000_000, 100_000_000)
+    return [read(name, few, 1 if options.quick else 3) for name in READ] + [read(READ[-1], many, 1)]
+
+
+# What scripts/bench asks for.
+
+
+def measure(options, program, network):
+    wanted = [name for name in ROWS if name in options.only]
+    for file in (RECORDER, COUNT_EVENTS, *([UVHOOKS] if "report_speed" in wanted else [])):
+        if wanted and not file.exists():
+            raise Failed(f"no {file}; scripts/build makes it")
+    results = {"recorder": {}, "recording": [], "report": []}
+    if "recorder" in wanted:
+        results["recorder"] = recorder(options)
+    if "recording_throughput" in wanted:
+        results["recording"] = [own(name, options, program, network, THROUGHPUT_MODES)
+                                for name in OWN if name in NO_LOSS] + [uvloop_server(options)]
+    if "report_speed" in wanted:
+        results["report"] = report_speed(options)
+    return results
+
+
+def show_recorder(found):
+    lines = [["recording", "events", *RECORDED_MODES, "over bare", "over shim", "over hook",
+              "floors", "instr", "bytes"],
+             ["", "per op", *["ns/op"] * 4, *["ns/event"] * 3, "over shim", "per event",
+              "per event"]]
+    for row in found["programs"]:
+        lines.append([row["name"], f"{row['events']:.2f}",
+                      *(f"{row['ns'][mode]:.1f}" for mode in RECORDED_MODES),
+                      *(with_margin(row["over_" + base]["ns_per_event"],
+                                    row["over_" + base]["margin"])
+                        for base in ("bare", "shim", "hook")),
+                      with_margin(row["floors"]["ratio"], row["floors"]["margin"], 2),
+                      f"{row['instructions_per_event']:.1f}"
+                      if "instructions_per_event" in row else "-",
+                      f"{row['bytes_per_event']:.1f}"])
+    table(lines)
+    print(f"the floor ({found['floor']}): {found['floor_ns']:.1f} ns")
+    if found["no_lttng"]:
+        print(f"a tracepoint of LTTng-UST: not measured, as {found['no_lttng']}\n")
+    else:
+        print(f"a tracepoint of LTTng-UST with three integers: {found['lttng_ns']:.1f} ns\n")
+
+
+def show(results):
+    if results["recorder"]:
+        show_recorder(results["recorder"])
+    if results["recording"]:
+        lines = [["while recording", "of a", "bare", *THROUGHPUT_MODES[1:], *THROUGHPUT_MODES[1:]],
+                 ["", "", "ns", *["ratio"] * 3, *["cpu ratio"] * 3]]
+        for row in results["recording"]:
+            lines.append([row["name"], row["unit"], f"{row['ns']['bare']:.1f}",
+                          *(with_margin(row[mode][kind], row[mode][plus_minus], 3)
+                            for kind, plus_minus in (("ratio", "margin"),
+                                                     ("cpu_ratio", "cpu_margin"))
+                            for mode in THROUGHPUT_MODES[1:])])
+        table(lines)
+    if results["report"]:
+        lines = [["uvhooks report", "events", "MB on disk", "M events/s", "MB of memory"]]
+        for row in results["report"]:
+            lines.append([row["name"], str(row["recorded"]), f"{row['bytes'] / 1e6:.0f}",
+                          f"{row['events_per_second'] / 1e6:.1f}", f"{row['megabytes']:.0f}"])
+        table(lines)
+
+
+def judge_recorder(found):
+    ends = []
+    for row in found["programs"]:
+        floors = row["floors"]
+        # As everywhere: what the noise of this run cannot tell from the limit is not held against it.
+        noise = 0 if math.isinf(floors["margin"]) else floors["margin"]
+        ends.append((f"recorder: {row['name']}, at most {MOST_FLOORS} times the floor",
+                     with_margin(floors["ratio"], floors["margin"], 2),
+                     floors["ratio"] - noise <= MOST_FLOORS))
+    if not found["no_lttng"]:
+        for row in found["programs"]:
+            cheaper = found["lttng_ns"] / row["over_bare"]["ns_per_event"]
+            ends.append((f"recorder: {row['name']}, at least {LEAST_CHEAPER} times cheaper than "
+                         "LTTng-UST", f"{cheaper:.1f}", cheaper >= LEAST_CHEAPER))
+    ends.append((f"recorder: at most {MOST_BYTES_PER_EVENT} bytes per event",
+                 f"{found['bytes_per_event']:.1f}",
+                 found["bytes_per_event"] <= MOST_BYTES_PER_EVENT))
+    return ends
+
+
+def judge(results):
+    ends = judge_recorder(results["recorder"]) if results["recorder"] else []
+    for row in results["recording"]:
+        most = MOST_LOSS_SERVER if row["name"] == "uvloop_server" else MOST_LOSS
+        loss = 1 - 1 / row["record"]["ratio"]
+        noise = max(abs(row["again"]["ratio"] - 1),
+                    *(row[mode]["margin"] for mode in ("again", "record")))
+        # One round does not tell its own noise: nothing can be said then.
+        if not math.isinf(noise):
+            ends.append((f"recording: {row['name']}, at most {most:.0%} of the throughput",
+                         f"{loss:+.1%}, noise {noise:.1%}", loss - noise <= most))
+    for row in results["report"][:-1]:
+        speed = row["events_per_second"]
+        ends.append((f"report: {row['name']}, at least {LEAST_READ // 1_000_000} million events "
+                     "per second of a processor", f"{speed / 1e6:.1f}", speed >= LEAST_READ))
+    for row in results["report"][-1:]:
+        ends.append((f"report: at most {MOST_REPORT_MB} MB for {row['recorded']} events",
+                     f"{row['megabytes']:.0f}", row["megabytes"] <= MOST_REPORT_MB))
+    return ends

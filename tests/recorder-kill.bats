@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=slow
+# SIGKILL at any moment: the trace is read by babeltrace2 and by `uvhooks log`, and has every event that a
+# plugin behind the recorder had counted. KILL_TIMES=200 kills so many times in each test.
+
+load helpers
+
+killed() {
+	local times=$1
+	shift
+	run -0 bare "$PYTHON" "$BATS_TEST_DIRNAME/kill_recorded.py" --seed "$RANDOM" \
+		--times "${KILL_TIMES:-$times}" "$@" "$UVHOOKS_BUILD"
+	echo "$output"
+	[[ $output == *" 0 failed; "[1-9]*" events read"* ]]
+}
+
+@test "a program of one loop that is killed loses nothing" {
+	killed 8
+}
+
+@test "nor does one of several threads" {
+	killed 4 --threads 3
+}
+
+@test "nor one that uvhooks record has started" {
+	killed 4 --record --threads 1
+}
+
+@test "what is killed while it starts leaves a trace that can be read, or none" {
+	killed 20 --start
+}
+
+@test "the ring of a flight recorder is read whenever the program is killed" {
+	killed 4 --ring 1M
+	killed 4 --ring 1M --threads 3
+}
+
+@test "a program that kills itself, or leaves by _exit, has recorded all that it did" {
+	local way
+	for way in kill _exit; do
+		run -"$([ "$way" = kill ] && echo 137 || echo 0)" with_shim \
+			UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/$way;$UVHOOKS_BUILD/tests/plugins/count_events.so:file=$BATS_TEST_TMPDIR/$way.count" \
+			"$PROGRAMS/busy" 5000 threads=1 5000 short=3 "$way"
+		"$UVHOOKS_BUILD/tools/uvhooks" log "$BATS_TEST_TMPDIR/$way" >"$BATS_TEST_TMPDIR/log"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/log")" -ge \
+			"$(od -An -t u8 -N 8 "$BATS_TEST_TMPDIR/$way.count")" ]
+		run -0 --separate-stderr babeltrace2 "$BATS_TEST_TMPDIR/$way"
+		# shellcheck disable=SC2154 # of bats
+		[ "$stderr" = "" ]
+	done
+}
+
+@test "the memory of a killed program outlives it until the trace is read, and no longer" {
+	local id
+	run -137 with_shim UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/trace" "$PROGRAMS/busy" 10 kill
+	id=$(awk 'NR > 1 { print $1 }' "$BATS_TEST_TMPDIR"/trace/*/.buffers)
+	awk -v id="$id" '$2 == id' /proc/sysvipc/shm | grep .
+	"$UVHOOKS_BUILD/tools/uvhooks" report "$BATS_TEST_TMPDIR/trace" >/dev/null
+	run -1 bash -c "awk -v id='$id' '\$2 == id' /proc/sysvipc/shm | grep ."
+	[ "$(find "$BATS_TEST_TMPDIR/trace" -name .buffers | wc -l)" = 0 ]
+}
+
+@test "a child that goes on does not keep its killed parent's events from the reader" {
+	local parent child
+	# In a shell that becomes it, so that the pid is its own.
+	(EXEC="exec" with_shim UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/trace" "$PROGRAMS/busy" \
+		1000 fork stop) >"$BATS_TEST_TMPDIR/stdout" &
+	parent=$!
+	# shellcheck disable=SC2016 # the inner shell's
+	child=$(timeout 20 sh -c 'until child=$(cat /proc/$0/task/$0/children) && [ "$child" ] &&
+		grep -q "^State:.T" /proc/$child/status; do :; done; echo $child' "$parent")
+	kill -KILL "$parent"
+	wait "$parent" || true
+	run -0 "$UVHOOKS_BUILD/tools/uvhooks" log --events before "$BATS_TEST_TMPDIR/trace"
+	kill -KILL "$child"
+	[ "${#lines[@]}" -ge 1000 ]
+}

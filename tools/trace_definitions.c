@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* The definitions: what addresses and numbers in the events mean. */
+#include "trace_parts.h"
+
+#include <stdlib.h>
+
+/* The number and the time. */
+#define HEAD_BYTES 10
+
+/* What one process may define; what is more is damage, or an attack. */
+#define DEFINITIONS_MAX ((size_t) 1 << 22)
+
+/* A record, and what of it has been taken. */
+struct definition {
+	struct uvh_window *window;
+	uint16_t number;
+	uint64_t ticks;
+	bool cut; /* it is longer than the packet */
+};
+
+static const unsigned char *take(struct definition *definition, size_t bytes)
+{
+	static const unsigned char none[64];
+	struct uvh_window *window = definition->window;
+	const unsigned char *at;
+
+	uvh_window_fill(window, bytes);
+	if ((size_t) (window->end - window->at) < bytes) {
+		definition->cut = true;
+		uvh_window_skip(window);
+		return none;
+	}
+	at = window->at;
+	window->at += bytes;
+	return at;
+}
+
+static const char *take_text(struct definition *definition, struct uvh_folder *folder)
+{
+	struct uvh_window *window = definition->window;
+	const unsigned char *end, *at;
+
+	end = memchr(window->at, '\0', (size_t) (window->end - window->at));
+	if (end == NULL) {
+		uvh_window_fill(window, UVH_WINDOW_BYTES);
+		end = memchr(window->at, '\0', (size_t) (window->end - window->at));
+	}
+	if (end == NULL) {
+		definition->cut = true;
+		uvh_window_skip(window);
+		return "";
+	}
+	at = window->at;
+	window->at = end + 1;
+	return uvh_text(&folder->trace->texts, (const char *) at, (size_t) (end - at));
+}
+
+/* The fields of each kind, in the order of trace.h. */
+struct fields {
+	uint64_t begin, end, bias, address, stream_instance_id, monotonic_ns, realtime_ns, value;
+	uint32_t thread_id, version;
+	uint16_t type;
+	uint8_t build_id[UVH_BUILD_ID_BYTES];
+	const char *path, *name;
+};
+
+#define FIELD(bits, sign, name) fields->name = uvh_load##bits(take(definition, (bits) / 8));
+#define BYTES(count, name)      memcpy(fields->name, take(definition, count), count);
+#define STRING(name)            fields->name = take_text(definition, folder);
+
+/* False: a number that no definition has. */
+static bool take_fields(struct definition *definition, struct uvh_folder *folder,
+			struct fields *fields)
+{
+	switch (definition->number) {
+#define XX(number, name, take_all)                                                                 \
+	case number:                                                                               \
+		take_all(FIELD, BYTES, STRING) return true;
+		UVHOOKS_TRACE_DEFINITION_MAP(XX)
+#undef XX
+	}
+	return false;
+}
+
+static void define_type(struct uvh_folder *folder, const struct fields *fields)
+{
+	const char **item;
+
+	if (fields->type < UVHOOKS_TYPE_NAMED)
+		return;
+	while (folder->types.count <= (size_t) fields->type - UVHOOKS_TYPE_NAMED) {
+		if (uvh_array_add(&folder->types, sizeof(*item)) == NULL)
+			return;
+	}
+	item = folder->types.items;
+	item[fields->type - UVHOOKS_TYPE_NAMED] = fields->name;
+}
+
+/* The latest value of a counter counts. */
+static void define_counter(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_trace_counter *counters = folder->counters.items, *counter = NULL;
+
+	for (size_t i = 0; i < folder->counters.count; i++) {
+		if (strcmp(counters[i].name, fields->name) == 0)
+			counter = &counters[i];
+	}
+	if (counter == NULL && folder->counters.count < 256)
+		counter = uvh_array_add(&folder->counters, sizeof(*counter));
+	if (counter != NULL)
+		*counter = (struct uvh_trace_counter){fields->name, fields->value};
+}
+
+static void define_clock(struct uvh_folder *folder, uint64_t ticks, const struct fields *fields)
+{
+	struct uvh_clock_pair pair = {ticks, fields->monotonic_ns, fields->realtime_ns};
+
+	if (fields->realtime_ns > INT64_MAX || fields->monotonic_ns > INT64_MAX ||
+	    fields->realtime_ns == 0)
+		return;
+	if (!folder->has_clock_pair)
+		folder->first_clock = pair;
+	folder->last_clock = pair;
+	folder->has_clock_pair = true;
+}
+
+static void define_library(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_trace_library library = {
+	    .begin = fields->begin,
+	    .end = fields->end,
+	    .bias = fields->bias,
+	    .path = fields->path,
+	};
+
+	memcpy(library.build_id, fields->build_id, sizeof(library.build_id));
+	if (folder->libraries == NULL)
+		folder->libraries = uvh_trace_symbols_open();
+	if (folder->libraries == NULL || uvh_trace_symbols_add(folder->libraries, &library) != 0)
+		uvh_damage_memory(folder->trace);
+}
+
+static void define_symbol(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_symbol *symbol = NULL;
+
+	if (folder->symbols.count < DEFINITIONS_MAX)
+		symbol = uvh_array_add(&folder->symbols, sizeof(*symbol));
+	if (symbol != NULL)
+		*symbol = (struct uvh_symbol){fields->address, fields->name};
+}
+
+/* For who writes the symbols. */
+static void define_callback(struct uvh_folder *folder, const struct fields *fields)
+{
+	uint64_t *address = NULL;
+
+	if (folder->callbacks.count < DEFINITIONS_MAX)
+		address = uvh_array_add(&folder->callbacks, sizeof(*address));
+	if (address != NULL)
+		*address = fields->address;
+}
+
+static void define_thread(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_thread_name *thread = NULL;
+
+	if (folder->thread_names.count < DEFINITIONS_MAX)
+		thread = uvh_array_add(&folder->thread_names, sizeof(*thread));
+	if (thread != NULL)
+		*thread = (struct uvh_thread_name){fields->stream_instance_id, fields->name};
+}
+
+static void define(struct uvh_folder *folder, const struct definition *definition,
+		   const struct fields *fields)
+{
+	switch ((enum uvhooks_trace_definition) definition->number) {
+	case UVHOOKS_TRACE_DEFINITION_library:
+		define_library(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_symbol:
+		define_symbol(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_type:
+		define_type(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_thread:
+		define_thread(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_clock:
+		define_clock(folder, definition->ticks, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_counter:
+		define_counter(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_end:
+		folder->process.ended = true;
+		break;
+	case UVHOOKS_TRACE_DEFINITION_libuv:
+		folder->process.libuv_version = fields->version;
+		folder->process.libuv_path = fields->path;
+		break;
+	case UVHOOKS_TRACE_DEFINITION_callback:
+		define_callback(folder, fields);
+		break;
+	}
+}
+
+static void read_packet(struct uvh_folder *folder, struct uvh_window *window)
+{
+	struct definition definition = {.window = window};
+	struct fields fields;
+
+	for (;;) {
+		uint64_t offset = uvh_window_offset(window);
+
+		uvh_window_fill(window, HEAD_BYTES);
+		if (window->at == window->end)
+			return;
+		definition.number = uvh_load16(take(&definition, 2));
+		definition.ticks = uvh_load64(take(&definition, 8));
+		fields = (struct fields){.path = "", .name = ""};
+		if (!take_fields(&definition, folder, &fields)) {
+			uvh_damage(folder->trace, folder->name, window->file->name, offset,
+				   "%u is no definition; the rest of this packet was left out",
+				   definition.number);
+			uvh_window_skip(window);
+			return;
+		}
+		if (definition.cut) {
+			uvh_damage(folder->trace, folder->name, window->file->name, offset,
+				   "a definition is longer than its packet; it was left out");
+			return;
+		}
+		define(folder, &definition, &fields);
+	}
+}
+
+static int by_address(const void *left, const void *right)
+{
+	const struct uvh_symbol *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	return 0;
+}
+
+void uvh_definitions_read(struct uvh_folder *folder, struct uvh_file *file)
+{
+	struct uvh_packet_rules rules = {
+	    .uuid = folder->metadata.uuid,
+	    .stream_id = UVHOOKS_TRACE_DEFINITIONS,
+	    .tell = true,
+	};
+	struct uvh_window window = {0};
+	struct uvh_packet packet;
+	uint64_t offset = 0;
+
+	while (uvh_packet_find(file, offset, &rules, &packet)) {
+		folder->has_packets = true;
+		if (!uvh_window_begin(&window, file, &packet)) {
+			uvh_damage_memory(folder->trace);
+			break;
+		}
+		read_packet(folder, &window);
+		offset = packet.next;
+	}
+	uvh_window_free(&window);
+	if (folder->symbols.count != 0)
+		qsort(folder->symbols.items, folder->symbols.count, sizeof(struct uvh_symbol),
+		      by_address);
+	folder->process.counters = folder->counters.items;
+	folder->process.counter_count = folder->counters.count;
+}
+
+void uvh_definitions_free(struct uvh_folder *folder)
+{
+	free(folder->callbacks.items);
+	free(folder->symbols.items);
+	free(folder->types.items);
+	free(folder->counters.items);
+	free(folder->thread_names.items);
+	if (folder->libraries != NULL)
+		uvh_trace_symbols_close(folder->libraries);
+}
+
+const char *uvh_trace_type_name(const struct uvh_trace_process *process, unsigned int type)
+{
+	const struct uvh_folder *folder = (const struct uvh_folder *) process;
+	const char **names = folder->types.items, *name = NULL;
+
+	if (type < UVHOOKS_TYPE_NAMED)
+		return uvhooks_type_name(type);
+	if (type - UVHOOKS_TYPE_NAMED < folder->types.count)
+		name = names[type - UVHOOKS_TYPE_NAMED];
+	return name == NULL ? "UNKNOWN" : name;
+}
+
+const char *uvh_trace_callback_name(const struct uvh_trace_process *process, uint64_t address)
+{
+	/* What a process knows of addresses is filled when it is asked. */
+	struct uvh_folder *folder = (struct uvh_folder *) (uintptr_t) process;
+	struct uvh_symbol wanted = {.address = address}, *found = NULL;
+
+	if (address == 0)
+		return "";
+	if (folder->symbols.count != 0)
+		found = bsearch(&wanted, folder->symbols.items, folder->symbols.count,
+				sizeof(wanted), by_address);
+	if (found != NULL)
+		return found->name;
+	if (folder->libraries == NULL)
+		folder->libraries = uvh_trace_symbols_open();
+	if (folder->libraries == NULL)
+		return "unknown";
+	return uvh_trace_symbols_name(folder->libraries, address);
+}
