@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # bats file_tags=slow
+# shellcheck disable=SC2153
 # Every program of tests/programs, recorded: it prints and returns what it does bare, babeltrace2 reads the
 # trace without a word, and its events are those that the log plugin and `uvhooks log` write.
 

@@ -206,6 +206,49 @@ is_met() {
 	END
 }
 
+@test "what recording an event costs stands beside the floor, and beside LTTng-UST or why not" {
+	local row
+	for row in timers idlers handles wakeups fs_requests lifecycles; do
+		jq -e --arg row "$row" '.recorder.programs[] | select(.name == $row) |
+			(.ns | .bare > 0 and .shim > 0 and .hook > 0 and .record > 0) and
+			.floors.ns > 0 and .recorded > 10000' "$BENCH/json"
+		grep -qE "^recorder: $row, at most 1.6 times the floor +[0-9.]+" "$BENCH/table"
+	done
+	jq -e '.recorder | .floor_ns > 1 and (.lttng_ns > 10 or (.no_lttng | length) > 0)' "$BENCH/json"
+	grep -qE '^a tracepoint of LTTng-UST( with three integers, written nowhere: [0-9]|: not measured, as [a-z])' \
+		"$BENCH/table"
+	is_met "recorder: at most 16 bytes per event"
+}
+
+@test "recording an event takes no more instructions than it did" {
+	local row most
+	while read -r row most; do
+		jq -e --arg row "$row" --argjson most "$most" '.recorder.programs[] |
+			select(.name == $row) | .instructions_per_event | . > 0 and . <= $most' "$BENCH/json"
+	done <<-END
+		timers      175
+		idlers      167
+		handles     173
+		wakeups     176
+		lifecycles  173
+	END
+}
+
+@test "the throughput of servers that are recorded stands beside their own" {
+	local row
+	for row in ping_pongs tcp_pump1_client tcp_pump100_client uvloop_server; do
+		jq -e --arg row "$row" '.recording[] | select(.name == $row) |
+			(.ns | .bare > 0 and .shim > 0 and .record > 0) and .record.ratio > 0' "$BENCH/json"
+	done
+	grep -qE '^uvloop_server +request +[0-9.]+' "$BENCH/table"
+}
+
+@test "how fast a trace is read is told, and in how much memory" {
+	jq -e '.report | length == 3 and all(.recorded >= 1000000 and .events_per_second > 0 and
+		.megabytes > 0 and .bytes > 0)' "$BENCH/json"
+	grep -qE '^report: at most 200 MB for [0-9]+ events +[0-9]+' "$BENCH/table"
+}
+
 @test "a row that is not there is refused, and so is a round that is none" {
 	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --only timers,nothing
 	[[ $output == *"no row is called nothing"* ]]

@@ -65,11 +65,14 @@ killed() {
 	local parent child
 	# In a shell that becomes it, so that the pid is its own.
 	(EXEC="exec" with_shim UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/trace" "$PROGRAMS/busy" \
-		1000 fork stop) >"$BATS_TEST_TMPDIR/stdout" &
+		1000 fork stop) >"$BATS_TEST_TMPDIR/stdout" 3>&- &
 	parent=$!
 	# shellcheck disable=SC2016 # the inner shell's
-	child=$(timeout 20 sh -c 'until child=$(cat /proc/$0/task/$0/children) && [ "$child" ] &&
-		grep -q "^State:.T" /proc/$child/status; do :; done; echo $child' "$parent")
+	child=$(timeout 10 sh -c 'until read -r child </proc/$0/task/$0/children || [ "$child" ] &&
+		grep -qs "^State:.T" "/proc/${child% }/status"; do :; done; echo "${child% }"' "$parent") || {
+		kill -KILL "$parent"
+		return 1
+	}
 	kill -KILL "$parent"
 	wait "$parent" || true
 	run -0 "$UVHOOKS_BUILD/tools/uvhooks" log --events before "$BATS_TEST_TMPDIR/trace"

@@ -79,11 +79,16 @@ static void put_ns(struct chrome *chrome, const char *key, int64_t ns)
 }
 
 /* Since the trace began: as a double, as readers keep it, 1970 would be too far away. */
-static void put_time(struct chrome *chrome, int64_t time_ns)
+static int64_t since_begin(const struct chrome *chrome, int64_t time_ns)
 {
 	int64_t base_ns = chrome->export->base_ns;
 
-	put_ns(chrome, "ts", time_ns > base_ns ? time_ns - base_ns : 0);
+	return time_ns > base_ns ? time_ns - base_ns : 0;
+}
+
+static void put_time(struct chrome *chrome, int64_t time_ns)
+{
+	put_ns(chrome, "ts", since_begin(chrome, time_ns));
 }
 
 static void open_event(struct chrome *chrome, const char *phase, const char *name,
@@ -240,7 +245,8 @@ static void end(struct uvh_export *export, const struct uvh_slice *slice)
 	if (has_arrow)
 		write_mark(chrome, slice);
 	open_slice(chrome, "X", slice->name->text, slice->thread, slice->begin_ns);
-	put_ns(chrome, "dur", slice->end_ns - slice->begin_ns);
+	put_ns(chrome, "dur",
+	       since_begin(chrome, slice->end_ns) - since_begin(chrome, slice->begin_ns));
 	put_arguments(chrome, slice);
 	close_event(chrome);
 	if (has_arrow)

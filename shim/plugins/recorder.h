@@ -36,7 +36,9 @@
 struct recorder_stream {
 	struct uvhooks_trace_buffer *buffer;
 	uint64_t id_base;
-	uint64_t limit;                     /* bytes of the packet from which on none is begun */
+	/* Bytes of the packet from which on none is begun; 0, by whomever: do what is to be done.
+	 */
+	_Atomic uint64_t limit;
 	const void *seen[RECORDER_SEEN];    /* callbacks that are defined; by their address */
 	struct uvhooks_trace_packet header; /* of this packet, as far as it is known */
 	atomic_flag busy;                   /* the packet is being written; at exit, by another */
@@ -214,6 +216,7 @@ extern struct recorder_stream recorder_nobody;
 void recorder_slow(const struct uvhooks_event *event, uint64_t ticks);
 void recorder_streams_forked(void);
 void recorder_streams_end(void);
+void recorder_streams_nudge(void); /* each goes the slow way once */
 int recorder_streams_start(void);
 
 /* recorder_record.c: the records of the slow path. */

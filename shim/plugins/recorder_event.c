@@ -41,8 +41,8 @@ static inline __attribute__((always_inline)) struct place find_place(void)
 static inline __attribute__((always_inline)) bool is_plain(const struct place *place,
 							   uint64_t strange)
 {
-	return place->at < place->stream->limit && place->ticks - place->buffer->last <= TIME_MAX &&
-	       strange >> 32 == 0;
+	return place->at < atomic_load_explicit(&place->stream->limit, memory_order_relaxed) &&
+	       place->ticks - place->buffer->last <= TIME_MAX && strange >> 32 == 0;
 }
 
 static inline __attribute__((always_inline)) char *

@@ -87,6 +87,8 @@ int recorder_file_write(const char *path, bool create, uint64_t size, uint64_t o
 		if (error != 0 && ftruncate(fd, (off_t) size) != 0)
 			error = ESTALE;
 	}
+	if (error != 0 && create)
+		unlink(path);
 	close(fd);
 	return error;
 }

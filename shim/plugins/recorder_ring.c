@@ -138,6 +138,7 @@ void recorder_ring_wrote(const struct recorder_stream *stream, size_t bytes)
 	if (written_bytes >= recorder_options.ring_bytes / DUMPS_A_RING) {
 		written_bytes = 0;
 		atomic_fetch_add(&recorder_generation, 1);
+		recorder_streams_nudge();
 	}
 	recorder_unlock();
 }

@@ -19,8 +19,10 @@
 #include "log.h"
 
 #define PACKET_MAX    (RECORDER_BUFFER_BYTES - sizeof(struct uvhooks_trace_buffer))
+#define LIMIT         (PACKET_MAX - RECORDER_RECORD_BYTES)
 #define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
 #define STRANGERS_MAX 32
+#define APART_TICKS   16
 
 _Static_assert(sizeof(struct uvhooks_trace_buffer) % 64 == 0, "packets begin with a cache line");
 
@@ -106,6 +108,13 @@ static int address_packet(struct recorder_stream *stream)
 	return error;
 }
 
+/* Was the file deleted, is it not as it was left, or is there something else in its place? */
+static bool is_spoiled(int error)
+{
+	return error == ENOENT || error == ESTALE || error == EEXIST || error == ELOOP ||
+	       error == EISDIR || error == ENXIO;
+}
+
 /* 0, or why the packet cannot be written; then what may help was done. */
 static int try_to_write(struct recorder_stream *stream, size_t bytes)
 {
@@ -122,8 +131,7 @@ static int try_to_write(struct recorder_stream *stream, size_t bytes)
 		stream->written = bytes;
 		return 0;
 	}
-	/* The file was deleted, or is not as it was left. */
-	if (error == ENOENT || error == ESTALE || error == EEXIST || error == ELOOP)
+	if (is_spoiled(error))
 		next_file(stream);
 	/* The program may have given up the right to write here; perhaps not beside it. */
 	else if (error == EACCES || error == EPERM)
@@ -150,17 +158,18 @@ static bool write_packet(struct recorder_stream *stream, size_t bytes)
 	return try_to_write(stream, bytes) == 0 || try_to_write(stream, bytes) == 0;
 }
 
-static void discard(struct recorder_stream *stream, size_t bytes)
+/* What is not in the file already is lost. Returns how many events that are. */
+static uint64_t count_lost(const struct recorder_stream *stream, size_t bytes)
 {
-	const uint64_t count =
-	    recorder_record_count(packet_of(stream) + HEADER_BYTES, bytes - HEADER_BYTES);
+	const size_t kept = stream->written > HEADER_BYTES ? stream->written : HEADER_BYTES;
+	const uint64_t count = recorder_record_count(packet_of(stream) + kept, bytes - kept);
 
-	stream->buffer->discarded += count;
 	atomic_fetch_add(&recorder_counters.events_discarded, count);
 	if (recorder_options.max_size_bytes != UINT64_MAX)
 		atomic_fetch_add(&recorder_counters.events_over_max_size, count);
 	else
 		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
+	return count;
 }
 
 /* Is there anything in the packet that is not in the file: events, or the count of lost ones? */
@@ -177,18 +186,15 @@ static void finish_packet(struct recorder_stream *stream)
 	if (bytes < HEADER_BYTES || !is_news(stream, bytes))
 		return;
 	take_file(stream);
-	if (bytes == stream->written || write_packet(stream, bytes)) {
-		stream->header.packet_seq_num++;
+	if (bytes != stream->written && !write_packet(stream, bytes))
+		buffer->discarded += count_lost(stream, bytes);
+	else
 		stream->header.events_discarded = buffer->discarded;
-		/* From here on the packet is no more: a killed process must not have it twice. */
-		__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
-		buffer->offset += bytes;
-	} else {
-		discard(stream, bytes);
-		__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
-		/* What was written of it before stays, as a packet of its own. */
-		buffer->offset += stream->written;
-	}
+	/* From here on the packet is no more: a killed process must not have it twice. */
+	__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
+	/* Where it failed, a part of it may have been written before, as a packet that counts. */
+	buffer->offset += stream->written;
+	stream->header.packet_seq_num += stream->written != 0;
 	stream->written = 0;
 	leave_file(stream);
 }
@@ -198,8 +204,11 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 	struct uvhooks_trace_buffer *buffer = stream->buffer;
 	struct uvhooks_trace_packet *header = &stream->header;
 
+	/* Readers put packets in the order in which they begin, and some count in nanoseconds. */
 	if (ticks < buffer->last)
 		ticks = buffer->last;
+	if (ticks < header->timestamp_begin + APART_TICKS)
+		ticks = header->timestamp_begin + APART_TICKS;
 	take_file(stream);
 	memcpy(header->uuid, recorder_uuid, sizeof(header->uuid));
 	header->timestamp_begin = header->timestamp_end = ticks;
@@ -216,8 +225,8 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 /* One more record fits; else another packet is begun. */
 static void make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
 {
-	if (stream->buffer->committed >= HEADER_BYTES &&
-	    stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX)
+	if (stream->buffer->committed >= HEADER_BYTES && stream->buffer->committed < LIMIT &&
+	    stream->strangers < STRANGERS_MAX)
 		return;
 	finish_packet(stream);
 	begin_packet(stream, id, ticks);
@@ -225,7 +234,6 @@ static void make_room(struct recorder_stream *stream, uvhooks_async_id id, uint6
 
 struct listing {
 	struct recorder_stream *stream;
-	uint64_t ticks;
 	uvhooks_async_id except; /* it is about to be told otherwise */
 	unsigned int space;
 	bool all_spaces;
@@ -245,24 +253,25 @@ static void list_resource(const struct uvhooks_resource *resource, void *data)
 	    .type = resource->type,
 	    .fs_type = (uint64_t) (int64_t) resource->fs_type,
 	};
+	uint64_t ticks;
 
 	if (listing->left == 0 || resource->async_id == listing->except ||
 	    (!listing->all_spaces && uvhooks_id_space(resource->async_id) != listing->space))
 		return;
 	listing->left--;
-	make_room(stream, resource->async_id, listing->ticks);
-	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, listing->ticks, &values);
+	ticks = recorder_ticks();
+	make_room(stream, resource->async_id, ticks);
+	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, ticks, &values);
 }
 
 /*
  * Who reads a flight recorder's trace has not seen the resources' inits: so all that live are told
  * from time to time, by each thread those of its loop, in a part of the ring that is bounded.
  */
-static void list_resources(struct recorder_stream *stream, const struct uvhooks_event *event,
-			   uint64_t ticks)
+static void list_resources(struct recorder_stream *stream, const struct uvhooks_event *event)
 {
 	const unsigned int generation = atomic_load(&recorder_generation);
-	struct listing listing = {.stream = stream, .ticks = ticks, .left = UINT64_MAX};
+	struct listing listing = {.stream = stream, .left = UINT64_MAX};
 
 	listing.except = event->event == UVHOOKS_EVENT_INIT ? event->async_id : UVHOOKS_ID_UNSET;
 	listing.space = uvhooks_id_space(event->async_id);
@@ -316,8 +325,9 @@ static void write_through(struct recorder_stream *stream)
 	bytes = stream->buffer == NULL
 		    ? 0
 		    : __atomic_load_n(&stream->buffer->committed, __ATOMIC_ACQUIRE);
-	if (bytes >= HEADER_BYTES && is_news(stream, bytes) && bytes != stream->written)
-		write_packet(stream, bytes);
+	if (bytes >= HEADER_BYTES && is_news(stream, bytes) && bytes != stream->written &&
+	    !write_packet(stream, bytes))
+		count_lost(stream, bytes);
 	leave_file(stream);
 }
 
@@ -354,10 +364,11 @@ static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_
 static void get_ready(struct recorder_stream *stream, const struct uvhooks_event *event,
 		      uint64_t ticks)
 {
+	atomic_store(&stream->limit, LIMIT);
 	define(stream, event);
 	look_at_clock(ticks);
 	make_room(stream, event->async_id, ticks);
-	list_resources(stream, event, ticks);
+	list_resources(stream, event);
 	make_room(stream, event->async_id, ticks);
 }
 
@@ -368,7 +379,7 @@ static struct recorder_stream *add_stream(void)
 
 	if (stream == MAP_FAILED)
 		return NULL;
-	stream->limit = PACKET_MAX - RECORDER_RECORD_BYTES;
+	stream->limit = LIMIT;
 	stream->instance = atomic_fetch_add(&instances, 1) + 1;
 	stream->next = atomic_load(&all_streams);
 	atomic_store(&all_streams, stream);
@@ -492,6 +503,13 @@ void recorder_streams_end(void)
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next)
 		write_through(stream);
+}
+
+void recorder_streams_nudge(void)
+{
+	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
+	     stream = stream->next)
+		atomic_store(&stream->limit, 0);
 }
 
 int recorder_streams_start(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tracepoint of LTTng-UST with three integers. It is included several times, as LTTng wants it. */
+/* A tracepoint of LTTng-UST with three integers. It is included several times, as LTTng wants it.
+ */
 #undef LTTNG_UST_TRACEPOINT_PROVIDER
 #define LTTNG_UST_TRACEPOINT_PROVIDER uvhooks_bench
 
