@@ -102,15 +102,17 @@ def why_no_lttng(namespaces):
 
 def packets(folder):
     """The headers of all packets with events: (events_discarded, ...) is what matters here."""
-    for file in pathlib.Path(folder).glob("*/thread-*"):
-        data = file.read_bytes()
-        offset = 0
-        while offset < len(data):
-            header = PACKET.unpack_from(data, offset)
-            if header[0] != 0xc1fc1fc1 or header[7] < 8 * PACKET.size:
-                raise Failed(f"{file.name} has no packet at {offset}")
-            yield header
-            offset += header[7] // 8
+    for path in pathlib.Path(folder).glob("*/thread-*"):
+        # Not read as a whole: what this process ever held counts as memory of those it starts.
+        with open(path, "rb") as file:
+            offset = 0
+            while data := file.read(PACKET.size):
+                header = PACKET.unpack(data)
+                if header[0] != 0xc1fc1fc1 or header[7] < 8 * PACKET.size:
+                    raise Failed(f"{path.name} has no packet at {offset}")
+                yield header
+                offset += header[7] // 8
+                file.seek(offset)
 
 
 def record(name, folder, *counts):

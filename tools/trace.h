@@ -61,15 +61,12 @@ struct uvh_trace_process {
 	void *user; /* the caller's */
 };
 
-/*
- * A thread of a process, or several one after the other: when one has ended, the next one that
- * begins has its place. So there are as many as lived at one time.
- */
+/* One thread of a process. It is known from its first event on. */
 struct uvh_trace_thread {
 	size_t index; /* in its process */
 	const struct uvh_trace_process *process;
-	uint32_t thread_id; /* of the one that the latest event is from */
-	const char *name;   /* "" if unknown */
+	uint32_t thread_id;
+	const char *name; /* "" if unknown */
 	uint64_t events_discarded;
 	void *user; /* the caller's */
 };

@@ -168,7 +168,8 @@ static void define_thread(struct uvh_folder *folder, const struct fields *fields
 	if (folder->thread_names.count < DEFINITIONS_MAX)
 		thread = uvh_array_add(&folder->thread_names, sizeof(*thread));
 	if (thread != NULL)
-		*thread = (struct uvh_thread_name){fields->stream_instance_id, fields->name};
+		*thread = (struct uvh_thread_name){fields->stream_instance_id, fields->thread_id,
+						   fields->name};
 }
 
 static void define(struct uvh_folder *folder, const struct definition *definition,
@@ -269,6 +270,7 @@ void uvh_definitions_read(struct uvh_folder *folder, struct uvh_file *file)
 	if (folder->symbols.count != 0)
 		qsort(folder->symbols.items, folder->symbols.count, sizeof(struct uvh_symbol),
 		      by_address);
+	uvh_thread_names_sort(folder);
 	folder->process.counters = folder->counters.items;
 	folder->process.counter_count = folder->counters.count;
 }

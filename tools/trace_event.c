@@ -251,7 +251,7 @@ static void on_init(struct uvh_trace_resource *shown, const struct uvh_stream *s
 	shown->execution_async_id = event->execution_async_id;
 	shown->init_ns = event->time_ns;
 	shown->init_seen = true;
-	shown->thread = (uint32_t) stream->thread.index;
+	shown->thread = (uint32_t) stream->thread->index;
 	shown->callback = event->callback;
 	if (uvhooks_type_kind(shown->type) == UVHOOKS_KIND_REQUEST)
 		shown->init_callback = event->callback;
@@ -408,7 +408,7 @@ static void of_resource(struct uvh_stream *stream, struct uvh_trace_event *event
 /* Another thread has taken the stream over; on its stack is nothing yet. */
 static void hand_over(struct uvh_stream *stream)
 {
-	stream->thread.thread_id = stream->next_thread_id;
+	stream->thread = uvh_thread_add(stream->folder, stream->instance, stream->next_thread_id);
 	stream->next_thread_id = 0;
 	drop_frames(stream, 0);
 }
@@ -423,7 +423,6 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	event->ticks = stream->ticks;
 	event->time_ns = stream->next_ns;
 	event->process = &stream->folder->process;
-	event->thread = &stream->thread;
 	event->flags = record.flags & (uint16_t) ~UVHOOKS_TRACE_NO_LOOP;
 	event->async_id = record.id;
 	event->execution_async_id = implied_execution(layout, event->event, &record);
@@ -432,6 +431,7 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	event->begin_ns = event->inner_ns = event->due_ns = 0;
 	if (UVH_UNLIKELY(stream->next_thread_id != 0))
 		hand_over(stream);
+	event->thread = stream->thread;
 	if (UVH_UNLIKELY(stream->gap))
 		mend(stream, event->event, &record);
 	if (event->event == UVHOOKS_EVENT_LOOP_ENTER || event->event == UVHOOKS_EVENT_LOOP_EXIT) {

@@ -17,13 +17,16 @@
 
 #define CANDIDATES_MAX 8
 
+/* The recorder begins another file of definitions where somebody has spoiled the one before. */
+#define DEFINITION_FILES 4
+
 enum file_kind { FILE_FOREIGN, FILE_METADATA, FILE_DEFINITIONS, FILE_EVENTS };
 
 static enum file_kind kind_of(const char *name)
 {
 	if (strcmp(name, "metadata") == 0)
 		return FILE_METADATA;
-	if (strcmp(name, "definitions") == 0)
+	if (strcmp(name, "definitions") == 0 || strncmp(name, "definitions-", 12) == 0)
 		return FILE_DEFINITIONS;
 	return strncmp(name, "thread-", 7) == 0 ? FILE_EVENTS : FILE_FOREIGN;
 }
@@ -245,17 +248,14 @@ static void add_part(struct uvh_folder *folder, size_t index)
 		stream->folder = folder;
 		stream->instance = part->instance;
 		stream->first_part = index;
-		stream->thread.process = &folder->process;
-		stream->thread.index = folder->stream_count - 1;
-		stream->thread.thread_id = (uint32_t) part->thread_id;
-		stream->thread.name = "";
+		stream->thread = uvh_thread_add(folder, part->instance, (uint32_t) part->thread_id);
 		stream->last_ns = stream->next_ns = uvh_clock_ns(&folder->clock, part->first_begin);
 		stream->ticks = part->first_begin;
 	} else {
 		stream--;
 	}
 	stream->part_count++;
-	stream->thread.events_discarded = part->discarded;
+	stream->thread->events_discarded = part->discarded;
 	folder->trace->bytes += part->bytes;
 	folder->process.events_expected += part->bytes / RECORD_BYTES;
 }
@@ -271,28 +271,6 @@ static void make_streams(struct uvh_folder *folder)
 	}
 	for (size_t i = 0; i < folder->parts.count; i++)
 		add_part(folder, i);
-}
-
-static int by_instance(const void *left, const void *right)
-{
-	const struct uvh_stream *a = left, *b = right;
-
-	return a->instance < b->instance ? -1 : a->instance > b->instance;
-}
-
-/* The latest name of a thread counts. */
-static void name_threads(struct uvh_folder *folder)
-{
-	const struct uvh_thread_name *names = folder->thread_names.items;
-
-	for (size_t i = 0; folder->stream_count != 0 && i < folder->thread_names.count; i++) {
-		struct uvh_stream wanted = {.instance = names[i].instance};
-		struct uvh_stream *stream = bsearch(&wanted, folder->streams, folder->stream_count,
-						    sizeof(*folder->streams), by_instance);
-
-		if (stream != NULL)
-			stream->thread.name = names[i].name;
-	}
 }
 
 static const char *or_empty(const char *text)
@@ -327,7 +305,7 @@ static void describe_streams(struct uvh_folder *folder)
 	if (folder->stream_count != 0)
 		process->last_ns = uvh_clock_ns(&folder->clock, folder->last_ticks);
 	for (size_t i = 0; i < folder->stream_count; i++) {
-		const struct uvh_trace_thread *thread = &folder->streams[i].thread;
+		const struct uvh_trace_thread *thread = folder->streams[i].thread;
 
 		process->events_discarded += thread->events_discarded;
 		if (folder->metadata.pid == 0 &&
@@ -339,6 +317,8 @@ static void describe_streams(struct uvh_folder *folder)
 static void find_files(struct uvh_folder *folder, struct dirent **names, int count,
 		       struct uvh_file *metadata, struct uvh_file *definitions)
 {
+	size_t defined = 0;
+
 	for (int i = 0; i < count; i++) {
 		const char *name = names[i]->d_name;
 		struct uvh_part *part;
@@ -350,8 +330,8 @@ static void find_files(struct uvh_folder *folder, struct dirent **names, int cou
 				*metadata = file;
 			break;
 		case FILE_DEFINITIONS:
-			if (find_file(folder, name, &file))
-				*definitions = file;
+			if (defined < DEFINITION_FILES && find_file(folder, name, &file))
+				definitions[defined++] = file;
 			break;
 		case FILE_EVENTS:
 			if (!find_file(folder, name, &file))
@@ -375,9 +355,9 @@ static void find_files(struct uvh_folder *folder, struct dirent **names, int cou
 
 static void read_folder(struct uvh_folder *folder, struct dirent **names, int count)
 {
-	struct uvh_file metadata = {.fd = -1}, definitions = {.fd = -1};
+	struct uvh_file metadata = {.fd = -1}, definitions[DEFINITION_FILES] = {{.fd = -1}};
 
-	find_files(folder, names, count, &metadata, &definitions);
+	find_files(folder, names, count, &metadata, definitions);
 	if (metadata.name != NULL)
 		uvh_metadata_read(folder, &metadata);
 	else
@@ -385,20 +365,20 @@ static void read_folder(struct uvh_folder *folder, struct dirent **names, int co
 			   "without its `metadata` neither program nor clock are known");
 	uvh_file_close(&metadata);
 	describe(folder);
-	elect_uuid(folder, &definitions);
-	if (definitions.name != NULL)
-		uvh_definitions_read(folder, &definitions);
-	else
+	elect_uuid(folder, definitions);
+	if (definitions[0].name == NULL)
 		uvh_damage(folder->trace, folder->name, NULL, UVH_NO_OFFSET,
 			   "without its `definitions` no names are known");
-	uvh_file_close(&definitions);
+	for (size_t i = 0; i < DEFINITION_FILES && definitions[i].name != NULL; i++) {
+		uvh_definitions_read(folder, &definitions[i]);
+		uvh_file_close(&definitions[i]);
+	}
 	folder->first_ticks = UINT64_MAX;
 	scan_parts(folder);
 	if (folder->parts.count == 0)
 		folder->first_ticks = 0;
 	uvh_clock_set(folder);
 	make_streams(folder);
-	name_threads(folder);
 	describe_streams(folder);
 }
 
@@ -445,6 +425,7 @@ void uvh_folder_free(struct uvh_folder *folder)
 		uvh_file_close(&((struct uvh_part *) folder->parts.items)[i].file);
 	free(folder->parts.items);
 	free(folder->streams);
+	uvh_threads_free(folder);
 	uvh_definitions_free(folder);
 	free(folder->path);
 	free(folder);

@@ -8,6 +8,7 @@
  *	trace_definitions what addresses and numbers mean
  *	trace_record      records of packets: number, time, fields
  *	trace_event       from records to complete events; the stack of each thread
+ *	trace_thread      the threads of a process
  *	trace_resource    the resources that are alive, and the ancestors that are remembered
  *	trace_reader      all streams in the order of time
  *	trace_damage      what is wrong with the files
@@ -107,6 +108,7 @@ struct uvh_symbol {
 
 struct uvh_thread_name {
 	uint64_t instance;
+	uint32_t thread_id;
 	const char *name;
 };
 
@@ -169,7 +171,7 @@ struct uvh_frame {
  * whose fields are at window.at; before `begun`, next_ns is not after it.
  */
 struct uvh_stream {
-	struct uvh_trace_thread thread; /* first: the caller's pointer is ours */
+	struct uvh_trace_thread *thread; /* whose the latest event was */
 	struct uvh_folder *folder;
 	size_t order;                  /* among all streams; decides where times are equal */
 	size_t first_part, part_count; /* in the folder's parts */
@@ -206,6 +208,8 @@ struct uvh_folder {
 	struct uvh_clock clock;
 	uint64_t first_ticks, last_ticks; /* of all packets of events */
 
+	struct uvh_array threads;       /* struct uvh_trace_thread * */
+	struct uvh_trace_thread nobody; /* stands for what there is no memory for */
 	struct uvh_array parts; /* struct uvh_part: in the order of streams, and of time in each */
 	struct uvh_stream *streams;
 	size_t stream_count;
@@ -407,6 +411,16 @@ enum uvh_layout uvh_stream_record(struct uvh_stream *stream, unsigned int *event
 
 /* Makes the next record of the stream into an event. */
 void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event);
+
+/* trace_thread.c */
+
+/* Adds a thread to those of the process; never NULL. */
+struct uvh_trace_thread *uvh_thread_add(struct uvh_folder *folder, uint64_t instance,
+					uint32_t thread_id);
+void uvh_threads_free(struct uvh_folder *folder);
+
+/* Before any is added, and behind the definitions. */
+void uvh_thread_names_sort(struct uvh_folder *folder);
 
 /* trace_resource.c */
 

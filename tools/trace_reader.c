@@ -251,16 +251,6 @@ struct uvh_trace_process *uvh_trace_process(const struct uvh_trace *trace, size_
 	return &folders[index]->process;
 }
 
-size_t uvh_trace_thread_count(const struct uvh_trace_process *process)
-{
-	return ((const struct uvh_folder *) process)->stream_count;
-}
-
-struct uvh_trace_thread *uvh_trace_thread(const struct uvh_trace_process *process, size_t index)
-{
-	return &((const struct uvh_folder *) process)->streams[index].thread;
-}
-
 double uvh_trace_progress(const struct uvh_trace *trace)
 {
 	if (trace->bytes == 0 || trace->bytes_read >= trace->bytes)

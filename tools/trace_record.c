@@ -110,7 +110,7 @@ static void begin_packet(struct uvh_stream *stream, const struct uvh_packet *pac
 {
 	stream->next_packet = packet->next;
 	notice_gap(stream, packet, file);
-	if (packet->header.thread_id != stream->thread.thread_id)
+	if (packet->header.thread_id != stream->thread->thread_id)
 		stream->next_thread_id = (uint32_t) packet->header.thread_id;
 	if (!uvh_window_begin(&stream->window, file, packet)) {
 		uvh_damage_memory(stream->folder->trace);
