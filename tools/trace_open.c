@@ -312,6 +312,11 @@ static void describe_streams(struct uvh_folder *folder)
 		    (process->pid == 0 || thread->thread_id < process->pid))
 			process->pid = thread->thread_id;
 	}
+	/* What was lost last may be in no packet, and is counted all the same. */
+	for (size_t i = 0; i < process->counter_count; i++)
+		if (strcmp(process->counters[i].name, "events_discarded") == 0 &&
+		    process->counters[i].value > process->events_discarded)
+			process->events_discarded = process->counters[i].value;
 }
 
 static void find_files(struct uvh_folder *folder, struct dirent **names, int count,
