@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Programs that nobody here wrote: each does the same bare, under the shim and with the log plugin;
-# what it does is in the log, and the log keeps the rules of every stream of events.
+# Programs that nobody here wrote: each does the same bare, under the shim and with the log and the
+# recorder; what it does is in the log, the log keeps the rules of every stream of events, and the
+# trace holds the same events for babeltrace2 and for `uvhooks log`.
 
 load helpers
 
@@ -16,8 +17,12 @@ setup() {
 
 # client PROGRAM...: the same three ways; then what it printed is in $LOGS/bare.stdout.
 client() {
-	runs_the_same timeout -k 5 60 "$@"
+	local trace=$BATS_TEST_TMPDIR/trace
+	MORE_PLUGINS=recorder:dir=$trace runs_the_same timeout -k 5 60 "$@"
 	check_events "$LOGS"/*.json
+	UVHOOKS=$UVHOOKS_BUILD/tools/uvhooks "$PYTHON" "$BATS_TEST_DIRNAME/recorded.py" compare \
+		"$LOGS" "$trace"
+	"$UVHOOKS_BUILD/tools/uvhooks" report "$trace" >"$BATS_TEST_TMPDIR/report"
 }
 
 @test "Neovim: timers, jobs, sockets, pipes, file watching, files, work, threads, names, signals" {

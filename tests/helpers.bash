@@ -39,9 +39,9 @@ with_shim() {
 }
 
 # Runs a command under the shim and the log plugin. Each process of the tree has a file of its own,
-# $LOGS/PID.json. VARIABLE=VALUE may come before the command.
+# $LOGS/PID.json. VARIABLE=VALUE may come before the command; MORE_PLUGINS are loaded, too.
 with_log() {
-	with_shim UVHOOKS_PLUGINS="log:file=$LOGS/%p.json,format=json${LOG_OPTIONS:+,$LOG_OPTIONS}" "$@"
+	with_shim UVHOOKS_PLUGINS="log:file=$LOGS/%p.json,format=json${LOG_OPTIONS:+,$LOG_OPTIONS}${MORE_PLUGINS:+;$MORE_PLUGINS}" "$@"
 }
 
 # Runs a program of tests/programs under the shim, strictly, with every event logged. Leaves the log

@@ -56,21 +56,9 @@ struct request {
 	const char *ring;
 	const char *max_size;
 	char default_output[NAME_MAX + 1];
+	bool made_output; /* the folder was not there before */
 	bool help_wanted;
 };
-
-static int add_plugin(struct request *request, const char *plugin)
-{
-	struct uvh_launch *launch = &request->launch;
-
-	if (plugin[0] == '\0' || plugin[0] == ':' || plugin[0] == ';')
-		return uvh_bad_usage("record", "-p '%s' names no plugin", plugin);
-	launch->plugins = uvh_plugins_add(launch->plugins, plugin);
-	if (launch->plugins != NULL)
-		return UVH_OK;
-	uvh_say("no memory");
-	return UVH_FAILED;
-}
 
 /* UVH_OK to go on, or the status to end with. */
 static int read_options(int argc, char **argv, struct request *request)
@@ -102,7 +90,7 @@ static int read_options(int argc, char **argv, struct request *request)
 			break;
 		case 'p':
 		case PLUGIN:
-			status = add_plugin(request, optarg);
+			status = uvh_launch_add_plugin(&request->launch, "record", optarg);
 			if (status != UVH_OK)
 				return status;
 			break;
@@ -158,7 +146,8 @@ static int make_output(struct request *request)
 		choose_output(request);
 	if (request->output[0] == '\0')
 		return uvh_bad_usage("record", "-o needs the path of a folder");
-	if (mkdir(request->output, 0700) == 0)
+	request->made_output = mkdir(request->output, 0700) == 0;
+	if (request->made_output)
 		return UVH_OK;
 	if (errno != EEXIST) {
 		uvh_say("cannot make the folder %s: %s", request->output, strerror(errno));
@@ -191,7 +180,7 @@ static int add_recorder(struct request *request)
 		end += snprintf(end, PATH_MAX / 2, ",ring=%s", request->ring);
 	if (request->max_size != NULL)
 		snprintf(end, PATH_MAX / 2, ",max_size=%s", request->max_size);
-	return add_plugin(request, plugin);
+	return uvh_launch_add_plugin(&request->launch, "record", plugin);
 }
 
 static pid_t child;
@@ -260,15 +249,22 @@ static void tell_loss(const struct uvh_trace *trace)
 	}
 }
 
-/* Without an event there is nothing to read. */
-static void complete(const char *output)
+static void remove_output(const struct request *request)
 {
+	if (request->made_output)
+		rmdir(request->output);
+}
+
+/* Without an event there is nothing to read. */
+static void complete(const struct request *request)
+{
+	const char *output = request->output;
 	struct uvh_trace *trace;
 
 	if (is_empty(output)) {
 		uvh_say("nothing was recorded: the program made no call of libuv's that can be "
 			"seen; `uvhooks check` tells why");
-		rmdir(output);
+		remove_output(request);
 		return;
 	}
 	trace = uvh_trace_open(output);
@@ -313,10 +309,10 @@ int uvh_cmd_record(int argc, char **argv)
 			status = uvh_launch_prepare(&request.launch);
 		if (status == UVH_OK) {
 			status = run_program(&request.launch);
-			complete(request.output);
+			complete(&request);
 			status = end_like(status);
 		} else {
-			rmdir(request.output != NULL ? request.output : "");
+			remove_output(&request);
 		}
 	}
 	free(request.launch.plugins);

@@ -38,17 +38,6 @@ static const char help[] =
     "  uvhooks run --no-follow -p log -- cmake --version\n"
     "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/log -- python3 server.py\n";
 
-static int add_plugin(struct uvh_launch *launch, const char *plugin)
-{
-	if (plugin[0] == '\0' || plugin[0] == ':' || plugin[0] == ';')
-		return uvh_bad_usage("run", "-p '%s' names no plugin", plugin);
-	launch->plugins = uvh_plugins_add(launch->plugins, plugin);
-	if (launch->plugins != NULL)
-		return UVH_OK;
-	uvh_say("no memory");
-	return UVH_FAILED;
-}
-
 /* UVH_OK to go on, or the status to end with; `help_wanted` says that it was asked for. */
 static int read_options(int argc, char **argv, struct uvh_launch *launch, int *help_wanted)
 {
@@ -67,7 +56,7 @@ static int read_options(int argc, char **argv, struct uvh_launch *launch, int *h
 		switch (option) {
 		case 'p':
 		case PLUGIN:
-			status = add_plugin(launch, optarg);
+			status = uvh_launch_add_plugin(launch, "run", optarg);
 			if (status != UVH_OK)
 				return status;
 			break;

@@ -12,6 +12,17 @@
 #include "inspect.h"
 #include "preload.h"
 
+int uvh_launch_add_plugin(struct uvh_launch *launch, const char *verb, const char *plugin)
+{
+	if (plugin[0] == '\0' || plugin[0] == ':' || plugin[0] == ';')
+		return uvh_bad_usage(verb, "-p '%s' names no plugin", plugin);
+	launch->plugins = uvh_plugins_add(launch->plugins, plugin);
+	if (launch->plugins != NULL)
+		return UVH_OK;
+	uvh_say("no memory");
+	return UVH_FAILED;
+}
+
 /* Says why a program could not be started, and returns the status that a shell would. */
 static int say_not_started(const struct uvh_program *program, int error)
 {

@@ -12,6 +12,12 @@ struct uvh_launch {
 };
 
 /*
+ * Adds what -p names to the plugins. UVH_OK, or the status to end with when it has said why; `verb`
+ * is for that.
+ */
+int uvh_launch_add_plugin(struct uvh_launch *launch, const char *verb, const char *plugin);
+
+/*
  * Finds the program, checks that it can be traced and that the plugins like their options, and sets
  * the environment. UVH_OK, or the status to end with when it has said what is wrong.
  */
