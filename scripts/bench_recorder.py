@@ -333,6 +333,13 @@ def show(results):
         table(lines)
 
 
+def within(found, noise, most):
+    """None: the noise of this run is too large to tell."""
+    if found + noise <= most:
+        return True
+    return False if found - noise > most else None
+
+
 def judge_recorder(found):
     ends = []
     for row in found["programs"]:
@@ -365,7 +372,7 @@ def judge(results):
         # One round does not tell its own noise: nothing can be said then.
         if not math.isinf(noise):
             ends.append((f"recording: {row['name']}, at most {most:.0%} of the throughput",
-                         f"{loss:+.1%}, noise {noise:.1%}", loss - noise <= most))
+                         f"{loss:+.1%}, noise {noise:.1%}", within(loss, noise, most)))
     for row in results["report"][:-1]:
         speed = row["events_per_second"]
         ends.append((f"report: {row['name']}, at least {LEAST_READ // 1_000_000} million events "
