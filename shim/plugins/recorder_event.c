@@ -78,7 +78,7 @@ put_callback(char *at, const struct uvhooks_event *event, unsigned int flags)
 /* What is before `committed` is whole, whenever the process is killed. */
 static inline __attribute__((always_inline)) void commit(const struct place *place, const char *end)
 {
-	place->buffer->last = place->ticks;
+	__atomic_store_n(&place->buffer->last, place->ticks, __ATOMIC_RELAXED);
 	__atomic_store_n(&place->buffer->committed, (uint64_t) (end - (char *) (place->buffer + 1)),
 			 __ATOMIC_RELEASE);
 }

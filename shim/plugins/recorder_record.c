@@ -55,7 +55,7 @@ void recorder_record_put(struct recorder_stream *stream, unsigned int number, ui
 		at = put_wide(at, values);
 		break;
 	}
-	buffer->last = ticks;
+	__atomic_store_n(&buffer->last, ticks, __ATOMIC_RELAXED);
 	__atomic_store_n(&buffer->committed, (uint64_t) (at - packet), __ATOMIC_RELEASE);
 }
 

@@ -145,9 +145,10 @@ static bool write_packet(struct recorder_stream *stream, size_t bytes)
 	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
 	enum recorder_room room = recorder_ring_room(stream, bytes - stream->written);
 
-	packet->timestamp_end = buffer->last;
+	/* At exit it may be that of a later record than `bytes` has: that is no lie. */
+	packet->timestamp_end = __atomic_load_n(&buffer->last, __ATOMIC_RELAXED);
 	packet->content_size = packet->packet_size = bytes * 8;
-	packet->events_discarded = buffer->discarded;
+	packet->events_discarded = __atomic_load_n(&buffer->discarded, __ATOMIC_RELAXED);
 	if (room == RECORDER_NEXT_FILE) {
 		next_file(stream);
 		room = recorder_ring_room(stream, bytes);
@@ -187,7 +188,8 @@ static void finish_packet(struct recorder_stream *stream)
 		return;
 	take_file(stream);
 	if (bytes != stream->written && !write_packet(stream, bytes))
-		buffer->discarded += count_lost(stream, bytes);
+		__atomic_store_n(&buffer->discarded, buffer->discarded + count_lost(stream, bytes),
+				 __ATOMIC_RELAXED);
 	else
 		stream->header.events_discarded = buffer->discarded;
 	/* From here on the packet is no more: a killed process must not have it twice. */
@@ -217,7 +219,7 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 	memcpy(packet_of(stream), header, sizeof(*header));
 	stream->id_base = header->id_base;
 	stream->strangers = 0;
-	buffer->last = ticks;
+	__atomic_store_n(&buffer->last, ticks, __ATOMIC_RELAXED);
 	leave_file(stream);
 	__atomic_store_n(&buffer->committed, HEADER_BYTES, __ATOMIC_RELEASE);
 }
