@@ -28,7 +28,9 @@ served() {
 		diff -u "$LOGS/bare.$what" "$LOGS/with_context.$what"
 	done
 	logs=("$LOGS"/*.json)
-	[ "${#logs[@]}" = 1 ] || mapfile -t logs < <(grep -l TCPSERVERWRAP "$LOGS"/*.json)
+	# A server whose port was taken has ended at once, and another one was started: the longest log.
+	[ "${#logs[@]}" = 1 ] ||
+		mapfile -t logs < <(grep -lZ TCPSERVERWRAP "$LOGS"/*.json | xargs -0 ls -S | head -n 1)
 	[ "${#logs[@]}" = 1 ]
 	LOG=${logs[0]}
 }

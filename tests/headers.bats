@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The public headers by themselves: in C and in C++, by both compilers, without a library and without
 # the shim. What is built from tests/headers/ says and returns the same in both ways.
 

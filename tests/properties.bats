@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # Random programs: whatever a program does with libuv, its events keep the rules of every stream, all that
 # it began is destroyed, and nothing is lost. A seed that fails is played again with
 #

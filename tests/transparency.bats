@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # shellcheck disable=SC2034
 # Every program of tests/programs says and returns the same bare, with the shim, and with the shim and the
 # log plugin; each log keeps the rules of every stream; nothing is lost on the way.
