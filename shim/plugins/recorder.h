@@ -194,13 +194,12 @@ extern atomic_uint recorder_generation;
 struct uvhooks_trace_buffer *recorder_buffer_take(void);
 void recorder_buffers_forked(void);
 void recorder_buffers_end(void); /* nobody needs them any more */
-bool recorder_buffers_start(void);
 
 /* recorder_metadata.c */
 int recorder_metadata_write(const struct recorder_clock *clock);
 int recorder_metadata_clock(const struct recorder_clock *clock);
 
-/* recorder_define.c; all but the first under the lock. */
+/* recorder_define.c: all of it under the lock. */
 void recorder_define_callback(const void *address);
 void recorder_define_type(unsigned int type);
 void recorder_define_thread(uint64_t instance, uint32_t thread_id);
