@@ -108,7 +108,10 @@ def compare_process(pid, log, folders_of_pid):
             compare_event(logged[thread][seen[thread]], event, number, fields)
             seen[thread] += 1
     for thread, events in logged.items():
-        if seen[thread] != len(events):
+        # The plugins get an event one after the other: a thread that lives when another one ends the
+        # process may have come to the log with its latest, and not to the recorder.
+        ended_between = thread != int(pid) and events[-1]["event"] != "loop_exit"
+        if seen[thread] != len(events) - ended_between and seen[thread] != len(events):
             raise Different(f"process {pid}, thread {thread}: the trace has {seen[thread]} events, "
                             f"the log then {events[seen[thread]]}")
     return sum(seen.values())
