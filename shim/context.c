@@ -234,6 +234,15 @@ static void emit_loop(struct uvh_context *context, enum uvhooks_event_type type,
 	uvh_dispatch(context, &event);
 }
 
+void uvh_loop_busy(uv_loop_t *loop)
+{
+	struct uvh_context *context = uvh_context();
+	struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
+
+	if (space != NULL)
+		emit_loop(context, UVHOOKS_EVENT_LOOP_BUSY, space, 0);
+}
+
 /* Takes the top frame off, with the event that its callback owes. */
 static void pop(struct uvh_context *context, unsigned int flags)
 {

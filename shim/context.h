@@ -194,6 +194,9 @@ static inline uvhooks_async_id uvh_scope_trigger(const struct uvh_context *conte
 /* The trigger id of the callback that runs now; 0 if none does. */
 uvhooks_async_id uvh_execution_trigger(const struct uvh_context *context);
 
+/* uv_loop_close has said UV_EBUSY. */
+void uvh_loop_busy(uv_loop_t *loop);
+
 /* Is a callback on the stack? Then destroys wait. */
 static inline bool uvh_in_callback(const struct uvh_context *context)
 {

@@ -44,6 +44,14 @@ static inline bool uvh_hooks_on(void)
 	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
 }
 
+/* Does any hook want events of this kind? */
+static inline bool uvh_is_wanted(enum uvhooks_event_type event)
+{
+	const struct uvh_hook_set *set = __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
+
+	return set != NULL && set->first[event] != set->first[event + 1];
+}
+
 /* A store of a local storage was entered once: resources carry stores. */
 extern bool uvh_store_entered;
 

@@ -28,6 +28,9 @@ static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_co
 			  : uvh_loop_of_space(record->space);
 	event->callback = callback;
 	event->stores = uvh_stores_carried(record);
+	event->stack = 0;
+	event->other_thread_id = 0;
+	event->duration_ns = 0;
 }
 
 _Static_assert(offsetof(struct uvhooks_event, event) == 4 &&

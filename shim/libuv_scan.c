@@ -153,6 +153,12 @@ static int read_changes(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
+/* libuv sends only what is its own, and that tells when its thread pool has done something. */
+static bool is_kept_in(const char *name)
+{
+	return uvh_is_intercepted(name) && strcmp(name, "uv_async_send") != 0;
+}
+
 /*
  * The ways in that need no patching, for one whose users are bound to the shim by symbols. They ask
  * in each wrapper, unless its own calls can be kept from arriving.
@@ -164,7 +170,7 @@ static void use_symbols(struct uvh_libuv *libuv, bool alone)
 		libuv->rule = UVH_RULE_DEPTH;
 	} else if (!uvh_options.rebind) {
 		libuv->rule = UVH_RULE_CALLER;
-	} else if (uvh_object_rebind(&libuv->object, &libuv->object, uvh_is_intercepted)) {
+	} else if (uvh_object_rebind(&libuv->object, &libuv->object, is_kept_in)) {
 		libuv->rule = UVH_RULE_UNBOUND;
 	} else {
 		libuv->rule = UVH_RULE_CALLER;
@@ -383,7 +389,7 @@ void uvh_libuv_settle(void)
 		 */
 		if (!libuv->settled && libuv->rule == UVH_RULE_PATCHED &&
 		    (i == 0 || !have_global) &&
-		    !uvh_object_rebind(&libuv->object, &libuv->object, uvh_is_intercepted)) {
+		    !uvh_object_rebind(&libuv->object, &libuv->object, is_kept_in)) {
 			uvh_count(UVH_COUNT_unbind_failed);
 			libuv->rule = UVH_RULE_CALLER;
 		}

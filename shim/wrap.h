@@ -19,6 +19,8 @@
 
 #include "context.h"
 #include "init.h"
+#include "stacks.h"
+#include "state.h"
 #include "storage.h"
 
 #pragma GCC visibility push(hidden)
@@ -101,7 +103,12 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	if (uvh_storing() && !uvh_stores_captured(context, record))
 		uvh_stores_capture_slowly(context, record);
-	if (uvh_hooks_on())
+	if (!uvh_hooks_on())
+		return;
+	if (UVH_UNLIKELY(uvh_taking_stacks()))
+		uvh_emit_with_stack(context, UVHOOKS_EVENT_START, record, id, id,
+				    record->callback[UVH_MAIN], 0);
+	else
 		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
 			 0);
 }
@@ -127,6 +134,7 @@ struct uvh_submission {
 	struct uvh_space *space;
 	struct uvh_record *old; /* an earlier submission that never ended */
 	uint64_t old_tag;
+	uint64_t begin_ns; /* of a file system call that somebody wants timed; else 0 */
 };
 
 /*

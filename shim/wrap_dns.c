@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Name look-ups. Without a callback they are synchronous, and no event. */
+#include "pool.h"
 #include "wrap.h"
 
 static void tramp_getaddrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
@@ -27,6 +28,8 @@ UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
 		return UVH_CALL(
 		    real->uv_getaddrinfo(loop, req, getaddrinfo_cb, node, service, hints));
 	result = UVH_CALL(real->uv_getaddrinfo(loop, req, tramp_getaddrinfo, node, service, hints));
+	if (result == 0)
+		uvh_pool_submitted(req, &req->work_req);
 	return uvh_submit_done(&submission, result);
 }
 

@@ -6,6 +6,10 @@
  * The macro holds no logic: break on fs_begin, fs_end or tramp_fs in a debugger, or on a wrapper by
  * its name.
  */
+#include <errno.h>
+#include <time.h>
+
+#include "pool.h"
 #include "wrap.h"
 
 static void tramp_fs(uv_fs_t *req)
@@ -19,21 +23,60 @@ static void tramp_fs(uv_fs_t *req)
 	scope.returned = true;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
 /* Prepares a record, and puts the trampoline in the callback's place. */
 static void fs_begin(uintptr_t here, struct uvh_submission *submission, bool pass, uv_loop_t *loop,
 		     uv_fs_t *req, uv_fs_cb *cb)
 {
 	submission->record = NULL;
+	submission->begin_ns = 0;
+	if (UVH_UNLIKELY(*cb == NULL && !pass && req != NULL &&
+			 uvh_is_wanted(UVHOOKS_EVENT_FS_CALL)))
+		submission->begin_ns = monotonic_ns();
 	if (!pass && *cb != NULL &&
 	    uvh_submit(here, submission, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb))
 		*cb = tramp_fs;
 }
 
-static int fs_end(struct uvh_submission *submission, uv_fs_t *req, int result)
+/* A call without a callback: for so long the caller did nothing else. */
+static void emit_call(uv_loop_t *loop, uv_fs_t *req, uint64_t begin_ns)
 {
+	struct uvh_context *context = uvh_context();
+	const int saved_errno = errno;
+	struct uvhooks_event event = {
+	    .event = UVHOOKS_EVENT_FS_CALL,
+	    .type = UVHOOKS_FSREQCALLBACK,
+	    .fs_type = (int16_t) req->fs_type,
+	    .pointer = req,
+	    .loop = loop,
+	};
+
+	if (context == NULL || uvh_tls.quiet)
+		return;
+	event.duration_ns = monotonic_ns() - begin_ns;
+	event.async_id = event.execution_async_id = uvh_execution_id(context);
+	event.trigger_async_id = uvh_execution_trigger(context);
+	event.stack = uvh_stack_take(event.event, event.type);
+	uvh_dispatch(context, &event);
+	errno = saved_errno;
+}
+
+static int fs_end(struct uvh_submission *submission, uv_loop_t *loop, uv_fs_t *req, int result)
+{
+	if (UVH_UNLIKELY(submission->begin_ns != 0))
+		emit_call(loop, req, submission->begin_ns);
 	/* libuv wrote which call it is; nothing changes that while the request is on its way. */
-	if (submission->record != NULL && result == 0)
+	if (submission->record != NULL && result == 0) {
 		submission->record->fs_type = (int16_t) req->fs_type;
+		uvh_pool_submitted(req, &req->work_req);
+	}
 	return uvh_submit_done(submission, result);
 }
 
@@ -44,7 +87,7 @@ static int fs_end(struct uvh_submission *submission, uv_fs_t *req, int result)
 		struct uvh_submission submission;                                                  \
                                                                                                    \
 		fs_begin(UVH_HERE(), &submission, pass, loop, req, &cb);                           \
-		return fs_end(&submission, req, UVH_CALL(real->function arguments));               \
+		return fs_end(&submission, loop, req, UVH_CALL(real->function arguments));         \
 	}
 
 WRAP_FS(uv_fs_close, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),

@@ -301,3 +301,29 @@ UVH_EXPORT int uv_tcp_close_reset(uv_tcp_t *handle, uv_close_cb close_cb)
 		record->callback[UVH_CLOSE] = former;
 	return result;
 }
+
+/* Whether a handle keeps its loop alive: told where that changes. */
+static void set_ref(const struct uvh_real *real, bool pass, uv_handle_t *handle, bool ref)
+{
+	struct uvh_record *record = pass || !uvh_hooks_on() ? NULL : uvh_record_of_handle(handle);
+	const bool was_ref = record != NULL && real->uv_has_ref(handle);
+
+	if (ref)
+		UVH_CALL_VOID(real->uv_ref(handle));
+	else
+		UVH_CALL_VOID(real->uv_unref(handle));
+	if (record != NULL && was_ref != ref)
+		uvh_handle_event(record, ref ? UVHOOKS_EVENT_REF : UVHOOKS_EVENT_UNREF, NULL);
+}
+
+UVH_EXPORT void uv_ref(uv_handle_t *handle)
+{
+	UVH_ENTER();
+	set_ref(real, pass, handle, true);
+}
+
+UVH_EXPORT void uv_unref(uv_handle_t *handle)
+{
+	UVH_ENTER();
+	set_ref(real, pass, handle, false);
+}

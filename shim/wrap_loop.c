@@ -75,9 +75,10 @@ UVH_EXPORT int uv_loop_close(uv_loop_t *loop)
 	UVH_ENTER();
 	int result = UVH_CALL(real->uv_loop_close(loop));
 
-	(void) pass;
 	if (result == 0)
 		loop_closed(loop);
+	else if (result == UV_EBUSY && !pass && UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_loop_busy(loop);
 	return result;
 }
 

@@ -27,10 +27,12 @@ UVH_EXPORT int uv_spawn(uv_loop_t *loop, uv_process_t *handle, const uv_process_
 	swapped = *options;
 	swapped.exit_cb = UVH_SWAP(options->exit_cb, tramp_exit);
 	result = UVH_CALL(real->uv_spawn(loop, handle, &swapped));
+	uvh_set_target(NULL, options->file);
 	if (uvh_handle_made(UVH_HERE(), loop, handle, UVHOOKS_PROCESSWRAP,
 			    (void *) options->exit_cb,
 			    result == 0 ? 0 : UVHOOKS_FLAG_FAILED) == NULL &&
 	    result == 0)
 		handle->exit_cb = options->exit_cb; /* no record to find it by */
+	uvh_clear_target();
 	return result;
 }

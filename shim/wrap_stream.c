@@ -201,7 +201,10 @@ UVH_EXPORT int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct 
 				   (void *) cb))
 		return UVH_CALL(real->uv_tcp_connect(req, handle, addr, cb));
 	result = UVH_CALL(real->uv_tcp_connect(req, handle, addr, tramp_connect));
-	return uvh_submit_done(&submission, result);
+	uvh_set_target(addr, NULL);
+	uvh_submit_done(&submission, result);
+	uvh_clear_target();
+	return result;
 }
 
 /* It cannot fail: what goes wrong comes to the callback. */
@@ -217,7 +220,9 @@ UVH_EXPORT void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char
 		return;
 	}
 	UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, tramp_connect));
+	uvh_set_target(NULL, name);
 	uvh_submitted(&submission);
+	uvh_clear_target();
 }
 
 UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char *name,
@@ -232,5 +237,10 @@ UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char
 		return UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, cb));
 	result =
 	    UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, tramp_connect));
-	return uvh_submit_done(&submission, result);
+	/* Without a NUL, in a name of Linux's abstract kind, there is nothing to print. */
+	if (name_length != 0 && name[0] != '\0' && name[name_length] == '\0')
+		uvh_set_target(NULL, name);
+	uvh_submit_done(&submission, result);
+	uvh_clear_target();
+	return result;
 }

@@ -2,6 +2,7 @@
 /* Timers, idlers and the other watchers: started, stopped, fired. */
 #include "wrap.h"
 #include "entry.h"
+#include "pool.h"
 #include "wrap_async.h"
 
 static void tramp_timer(uv_timer_t *handle)
@@ -221,6 +222,8 @@ static inline int send_from(const struct uvh_real *real, uv_async_t *handle,
 
 	if (UVH_LIKELY(record != NULL))
 		__atomic_store_n(&record->arm, sender, __ATOMIC_RELAXED);
+	else if (UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_pool_sends(handle);
 	/* Not by UVH_CALL: it calls nothing that is intercepted, and can be a jump like this. */
 	return real->uv_async_send(handle);
 }
@@ -229,8 +232,11 @@ UVH_SLOW static int send_slowly(const struct uvh_real *real, uv_async_t *handle)
 {
 	struct uvh_context *context;
 
-	if (uvh_record_of_fresh(uvh_handle_tag(handle), handle) == NULL)
+	if (uvh_record_of_fresh(uvh_handle_tag(handle), handle) == NULL) {
+		if (uvh_hooks_on())
+			uvh_pool_sends(handle);
 		return real->uv_async_send(handle);
+	}
 	context = uvh_context();
 	if (context == NULL)
 		uvh_count(UVH_COUNT_unknown_senders);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread pool: work, random bytes, and cancelling either. */
+#include "pool.h"
 #include "wrap.h"
 
 /* On a pool thread. The request's record tells what to call; its loop is another thread's. */
@@ -49,6 +50,7 @@ UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb
 	record->callback[UVH_EXTRA] = (void *) work_cb;
 	uvh_submitted(&submission);
 	result = UVH_CALL(real->uv_queue_work(loop, req, tramp_work, tramp_after_work));
+	uvh_pool_submitted(req, &req->work_req);
 	if (UVH_UNLIKELY(result != 0))
 		uvh_end(uvh_context(), record, UVHOOKS_FLAG_FAILED);
 	return result;
@@ -77,6 +79,8 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
 		return UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, cb));
 	result = UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, tramp_random));
+	if (result == 0)
+		uvh_pool_submitted(req, &req->work_req);
 	return uvh_submit_done(&submission, result);
 }
 

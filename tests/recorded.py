@@ -23,7 +23,10 @@ UVHOOKS = os.environ.get("UVHOOKS", "uvhooks")
 FIELD = re.compile(r'(\w+) = (?:\( ("?\w*"?)[^)]*container = (-?\d+) \)|(-?\w+))')
 EVENT = re.compile(r"\[\d+\] .*?(\w+): \{ id_base = (\d+), execution = \d+, thread_id = (\d+) \}, "
                    r"(\{ (?:id = (\d+))?.*)")
-DEFINITIONS = {"library", "callback", "symbol", "type", "thread", "clock", "counter", "end", "libuv"}
+DEFINITIONS = {"library", "callback", "symbol", "type", "thread", "clock", "counter", "end", "libuv",
+               "stack_address", "stack_frame", "line"}
+ADDITIONS = {"resource", "stack", "state"}
+RARE = {"ref", "unref", "pool_end", "fs_call", "loop_busy", "stall"}  # a log leaves them out
 NAMED = 1024  # from here on types have the names that the program gives
 
 
@@ -65,7 +68,7 @@ def recorded(folder):
         if not found:
             raise Different(f"babeltrace2 prints: {line}")
         event, base, thread, body, number = found.groups()
-        if event in DEFINITIONS or event == "resource":
+        if event in DEFINITIONS | ADDITIONS | RARE:
             continue
         wide = "other = " in body and "fs_type = " in body
         base, number, fields = 0 if wide else int(base), int(number), {}

@@ -34,6 +34,7 @@ env_of() {
 		}
 	done <<-END
 		- dir=DIR is missing
+		:dir=$TRACE,details=2 details=2: say 1 or 0
 		:dir= dir= needs the path of a folder
 		:dir=/none/below it cannot be made in /none: No such file or directory
 		:dir=/dev/null this is no folder
@@ -43,7 +44,7 @@ env_of() {
 		:dir=$TRACE,max_size=-1 max_size=-1: say a size
 		:dir=$TRACE,max_size=99999999999G say a size
 		:dir=$TRACE,ring=1M,max_size=1M exclude each other
-		:dir=$TRACE,size=1M unknown option 'size'; known are dir=DIR, ring=SIZE and max_size=SIZE
+		:dir=$TRACE,size=1M unknown option 'size'; known are dir=DIR, ring=SIZE, max_size=SIZE and details=1
 	END
 	[ ! -e "$TRACE" ]
 }

@@ -41,7 +41,7 @@ check_losses() {
 rules() {
 	case $1 in
 	connections | fork | fork_pool) echo --late ;; # children begin in the middle
-	address_reuse | ends | h9_* | mixed_access | stacks | s22_*) ;; # leave something alive
+	address_reuse | ends | h9_* | mixed_access | stacks | states | s22_*) ;; # leave something alive
 	embedder_parity) echo --named-triggers ;; # it leaves its promises to the garbage collector
 	random_stores | s05_* | s19_throw | s23_arguments | s25_*) echo --ended --named-triggers ;;
 	s14_* | s26_release) echo --ended --nested-hooks ;;

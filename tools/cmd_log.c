@@ -139,7 +139,7 @@ static int read_options(int argc, char **argv, struct request *request)
 							   : "one trace at a time");
 	request->path = argv[optind];
 	if (request->events == 0)
-		request->events = ALL_EVENTS;
+		request->events = UVHOOKS_EVENTS_OF_A_LOG;
 	return UVH_OK;
 }
 
@@ -187,6 +187,8 @@ static void print_event(const struct uvh_trace_event *event, unsigned int depth,
 	    .thread_id = event->thread->thread_id,
 	    .loop = event->no_loop ? NULL : event->process, /* is there one? */
 	    .callback = (void *) (uintptr_t) event->callback,
+	    .other_thread_id = event->other_thread_id,
+	    .duration_ns = (uint64_t) event->duration_ns,
 	};
 	const struct log_moment moment = {
 	    .time_ns = event->time_ns < process->start_ns

@@ -20,8 +20,9 @@
 #include "command.h"
 #include "launch.h"
 #include "preload.h"
-#include "trace.h"
+#include "record.h"
 #include "trace_names.h"
+#include "verb.h"
 
 static const char help[] =
     "Usage: uvhooks record [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
@@ -33,6 +34,11 @@ static const char help[] =
     "  -o, --output DIR  the folder of the trace, new or empty; default: PROGRAM.trace\n"
     "  --ring SIZE       keep the newest events only, in SIZE on disk for each process: 64M\n"
     "  --max-size SIZE   stop recording when a process has written SIZE: 10G\n"
+    "  --stacks[=1/N]    keep where each resource was made and armed, too (of every Nth), with "
+    "the\n"
+    "                    lines of Lua and Python, and what it is about: for stack, why and leaks\n"
+    "  --watchdog TIME   look where a callback is that has run for TIME, say 100ms: for stalls;\n"
+    "                    implies --stacks\n"
     "  -p, --plugin PLUGIN[:KEY=VALUE,...]\n"
     "                    load another plugin, too; may be given more than once\n"
     "  --no-follow       record PROGRAM only, not the programs that it starts\n"
@@ -48,13 +54,13 @@ static const char help[] =
     "EXAMPLES\n"
     "  uvhooks record -o nvim.trace -- nvim --headless +q\n"
     "  uvhooks report nvim.trace\n"
-    "  uvhooks record --ring 64M -- python3 server.py\n";
+    "  uvhooks record --ring 64M -- python3 server.py\n"
+    "  uvhooks record --stacks --watchdog 100ms -o server.trace -- python3 server.py\n";
 
 struct request {
 	struct uvh_launch launch;
-	const char *output;
-	const char *ring;
-	const char *max_size;
+	struct uvh_recording recording;
+	pid_t child;
 	char default_output[NAME_MAX + 1];
 	bool made_output; /* the folder was not there before */
 	bool help_wanted;
@@ -63,11 +69,22 @@ struct request {
 /* UVH_OK to go on, or the status to end with. */
 static int read_options(int argc, char **argv, struct request *request)
 {
-	enum { OUTPUT = UVH_LONG_OPTION, RING, MAX_SIZE, PLUGIN, NO_FOLLOW, HELP };
+	enum {
+		OUTPUT = UVH_LONG_OPTION,
+		RING,
+		MAX_SIZE,
+		STACKS,
+		WATCHDOG,
+		PLUGIN,
+		NO_FOLLOW,
+		HELP
+	};
 	static const struct option options[] = {
 	    {"output", required_argument, NULL, OUTPUT},
 	    {"ring", required_argument, NULL, RING},
 	    {"max-size", required_argument, NULL, MAX_SIZE},
+	    {"stacks", optional_argument, NULL, STACKS},
+	    {"watchdog", required_argument, NULL, WATCHDOG},
 	    {"plugin", required_argument, NULL, PLUGIN},
 	    {"no-follow", no_argument, NULL, NO_FOLLOW},
 	    {"help", no_argument, NULL, HELP},
@@ -80,13 +97,24 @@ static int read_options(int argc, char **argv, struct request *request)
 		switch (option) {
 		case 'o':
 		case OUTPUT:
-			request->output = optarg;
+			request->recording.output = optarg;
 			break;
 		case RING:
-			request->ring = optarg;
+			request->recording.ring = optarg;
 			break;
 		case MAX_SIZE:
-			request->max_size = optarg;
+			request->recording.max_size = optarg;
+			break;
+		case STACKS:
+			request->recording.stacks = true;
+			request->recording.sample = optarg;
+			break;
+		case WATCHDOG:
+			request->recording.stacks = true;
+			status = uvh_read_duration("record", "watchdog", optarg,
+						   &request->recording.watchdog_ns);
+			if (status != UVH_OK)
+				return status;
 			break;
 		case 'p':
 		case PLUGIN:
@@ -136,105 +164,32 @@ static void choose_output(struct request *request)
 	for (unsigned int number = 2; lstat(request->default_output, &status) == 0; number++)
 		snprintf(request->default_output, sizeof(request->default_output),
 			 "%.200s-%u.trace", name, number);
-	request->output = request->default_output;
+	request->recording.output = request->default_output;
 }
 
 /* Two programs in one trace would be read as one story. */
 static int make_output(struct request *request)
 {
-	if (request->output == NULL)
+	if (request->recording.output == NULL)
 		choose_output(request);
-	if (request->output[0] == '\0')
+	if (request->recording.output[0] == '\0')
 		return uvh_bad_usage("record", "-o needs the path of a folder");
-	request->made_output = mkdir(request->output, 0700) == 0;
+	request->made_output = mkdir(request->recording.output, 0700) == 0;
 	if (request->made_output)
 		return UVH_OK;
 	if (errno != EEXIST) {
-		uvh_say("cannot make the folder %s: %s", request->output, strerror(errno));
+		uvh_say("cannot make the folder %s: %s", request->recording.output,
+			strerror(errno));
 		return UVH_USAGE;
 	}
-	if (is_empty(request->output))
+	if (is_empty(request->recording.output))
 		return UVH_OK;
 	uvh_say("%s is there, and is no empty folder; name another one, or remove it",
-		request->output);
+		request->recording.output);
 	return UVH_USAGE;
 }
 
-/* Adds the recorder to the plugins, in the words of UVHOOKS_PLUGINS. */
-static int add_recorder(struct request *request)
-{
-	char folder[PATH_MAX], plugin[3 * PATH_MAX];
-	char *end = plugin + sprintf(plugin, "recorder:dir=");
-
-	if (realpath(request->output, folder) == NULL) {
-		uvh_say("%s: %s", request->output, strerror(errno));
-		return UVH_USAGE;
-	}
-	for (const char *from = folder; *from != '\0'; from++) {
-		if (strchr(":;,\\", *from) != NULL)
-			*end++ = '\\';
-		*end++ = *from;
-	}
-	*end = '\0';
-	if (request->ring != NULL)
-		end += snprintf(end, PATH_MAX / 2, ",ring=%s", request->ring);
-	if (request->max_size != NULL)
-		snprintf(end, PATH_MAX / 2, ",max_size=%s", request->max_size);
-	return uvh_launch_add_plugin(&request->launch, "record", plugin);
-}
-
-static pid_t child;
-
-/* What is meant for the program, and comes to us alone. */
-static void pass_on(int signal)
-{
-	int saved_errno = errno;
-
-	kill(child, signal);
-	errno = saved_errno;
-}
-
-/* A terminal sends its signals to both: then it is the program that decides. */
-static void mind_signals(void)
-{
-	const struct sigaction ignore = {.sa_handler = SIG_IGN};
-	const struct sigaction pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
-
-	sigaction(SIGINT, &ignore, NULL);
-	sigaction(SIGQUIT, &ignore, NULL);
-	sigaction(SIGTERM, &pass, NULL);
-	sigaction(SIGHUP, &pass, NULL);
-	sigaction(SIGUSR1, &pass, NULL);
-	sigaction(SIGUSR2, &pass, NULL);
-}
-
-/* Runs the program in a child; returns what waitpid() tells of it. */
-static int run_program(const struct uvh_launch *launch)
-{
-	sigset_t all, before;
-	int status = UVH_FAILED << 8;
-
-	/* The handlers must know the child before any signal can come. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	child = fork();
-	if (child < 0) {
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		uvh_say("cannot start a process: %s", strerror(errno));
-		return status;
-	}
-	if (child == 0) {
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		_exit(uvh_launch_exec(launch));
-	}
-	mind_signals();
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-static void tell_loss(const struct uvh_trace *trace)
+static void tell_loss(const struct uvh_trace *trace, pid_t child)
 {
 	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
 		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
@@ -252,13 +207,13 @@ static void tell_loss(const struct uvh_trace *trace)
 static void remove_output(const struct request *request)
 {
 	if (request->made_output)
-		rmdir(request->output);
+		rmdir(request->recording.output);
 }
 
 /* Without an event there is nothing to read. */
 static void complete(const struct request *request)
 {
-	const char *output = request->output;
+	const char *output = request->recording.output;
 	struct uvh_trace *trace;
 
 	if (is_empty(output)) {
@@ -271,23 +226,9 @@ static void complete(const struct request *request)
 	if (trace == NULL)
 		return;
 	uvh_trace_keep_names(trace);
-	tell_loss(trace);
+	tell_loss(trace, request->child);
 	uvh_trace_close(trace);
 	uvh_say("recorded in %s; now: uvhooks report %s", output, output);
-}
-
-/* As the program ended, so that a shell sees no difference. */
-static int end_like(int status)
-{
-	const struct rlimit no_core = {0, 0};
-
-	if (!WIFSIGNALED(status))
-		return WEXITSTATUS(status);
-	fflush(NULL);
-	setrlimit(RLIMIT_CORE, &no_core);
-	signal(WTERMSIG(status), SIG_DFL);
-	raise(WTERMSIG(status));
-	return 128 + WTERMSIG(status);
 }
 
 int uvh_cmd_record(int argc, char **argv)
@@ -304,13 +245,13 @@ int uvh_cmd_record(int argc, char **argv)
 	} else if (status == UVH_OK) {
 		status = make_output(&request);
 		if (status == UVH_OK)
-			status = add_recorder(&request);
+			status = uvh_record_add(&request.launch, "record", &request.recording);
 		if (status == UVH_OK)
 			status = uvh_launch_prepare(&request.launch);
 		if (status == UVH_OK) {
-			status = run_program(&request.launch);
+			status = uvh_record_run(&request.launch, &request.child);
 			complete(&request);
-			status = end_like(status);
+			status = uvh_record_end(status);
 		} else {
 			remove_output(&request);
 		}

@@ -4,13 +4,19 @@
  * cannot work, and becomes the program. So the program has this process: its id, its parent, its
  * signals and its exit status are what they would be without us.
  */
+#include <errno.h>
+#include <ftw.h>
 #include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
 #include "launch.h"
 #include "preload.h"
+#include "record.h"
+#include "why.h"
 
 static const char help[] =
     "Usage: uvhooks run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
@@ -21,6 +27,8 @@ static const char help[] =
     "  -p, --plugin PLUGIN[:KEY=VALUE,...]\n"
     "               load a plugin: the name of one that comes with uvhooks, or the path of a\n"
     "               .so; may be given more than once\n"
+    "  --why        when PROGRAM has ended, tell what kept its loops alive, and who made that;\n"
+    "               of a program that does not end when Ctrl-C has ended it\n"
     "  --no-follow  trace PROGRAM only, not the programs that it starts\n"
     "  --help       print this\n"
     "\n"
@@ -35,15 +43,21 @@ static const char help[] =
     "EXAMPLES\n"
     "  uvhooks run -p log -- nvim --headless +q\n"
     "  uvhooks run -p log:file=/tmp/log.%p,format=json -- nvim --headless +q\n"
+    "  uvhooks run --why -- luajit script-that-does-not-end.lua\n"
     "  uvhooks run --no-follow -p log -- cmake --version\n"
     "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/log -- python3 server.py\n";
 
-/* UVH_OK to go on, or the status to end with; `help_wanted` says that it was asked for. */
-static int read_options(int argc, char **argv, struct uvh_launch *launch, int *help_wanted)
+struct wishes {
+	bool why, help;
+};
+
+/* UVH_OK to go on, or the status to end with. */
+static int read_options(int argc, char **argv, struct uvh_launch *launch, struct wishes *wishes)
 {
-	enum { PLUGIN = UVH_LONG_OPTION, NO_FOLLOW, HELP };
+	enum { PLUGIN = UVH_LONG_OPTION, WHY, NO_FOLLOW, HELP };
 	static const struct option options[] = {
 	    {"plugin", required_argument, NULL, PLUGIN},
+	    {"why", no_argument, NULL, WHY},
 	    {"no-follow", no_argument, NULL, NO_FOLLOW},
 	    {"help", no_argument, NULL, HELP},
 	    {NULL, 0, NULL, 0},
@@ -60,12 +74,15 @@ static int read_options(int argc, char **argv, struct uvh_launch *launch, int *h
 			if (status != UVH_OK)
 				return status;
 			break;
+		case WHY:
+			wishes->why = true;
+			break;
 		case NO_FOLLOW:
 			launch->follow = "0";
 			break;
 		case 'h':
 		case HELP:
-			*help_wanted = 1;
+			wishes->help = true;
 			return UVH_OK;
 		default:
 			return uvh_bad_option(option, argv);
@@ -77,19 +94,58 @@ static int read_options(int argc, char **argv, struct uvh_launch *launch, int *h
 	return UVH_OK;
 }
 
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void) status;
+	(void) kind;
+	(void) place;
+	return remove(path);
+}
+
+/* Records to a folder that nobody will see, and tells what that says when the program has ended. */
+static int run_and_tell(struct uvh_launch *launch)
+{
+	const char *folder = getenv("TMPDIR");
+	char path[PATH_MAX];
+	struct uvh_recording recording = {.output = path, .max_size = "4G", .stacks = true};
+	pid_t pid = 0;
+	int status;
+
+	snprintf(path, sizeof(path), "%.3000s/uvhooks-why-XXXXXX",
+		 folder == NULL || folder[0] == '\0' ? "/tmp" : folder);
+	if (mkdtemp(path) == NULL) {
+		uvh_say("cannot make a folder for the trace: %s: %s; TMPDIR names another place",
+			path, strerror(errno));
+		return UVH_FAILED;
+	}
+	status = uvh_record_add(launch, "run", &recording);
+	if (status == UVH_OK)
+		status = uvh_launch_prepare(launch);
+	if (status == UVH_OK) {
+		status = uvh_record_run(launch, &pid);
+		uvh_why_about(path);
+		nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+		return uvh_record_end(status);
+	}
+	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return status;
+}
+
 int uvh_cmd_run(int argc, char **argv)
 {
 	const char *plugins = getenv("UVHOOKS_PLUGINS");
 	struct uvh_launch launch = {0};
-	int help_wanted = 0;
+	struct wishes wishes = {0};
 	int status;
 
 	if (plugins != NULL && plugins[0] != '\0')
 		launch.plugins = strdup(plugins);
-	status = read_options(argc, argv, &launch, &help_wanted);
-	if (status == UVH_OK && help_wanted)
+	status = read_options(argc, argv, &launch, &wishes);
+	if (status == UVH_OK && wishes.help) {
 		status = uvh_print_help(help);
-	else if (status == UVH_OK) {
+	} else if (status == UVH_OK && wishes.why) {
+		status = run_and_tell(&launch);
+	} else if (status == UVH_OK) {
 		status = uvh_launch_prepare(&launch);
 		if (status == UVH_OK)
 			status = uvh_launch_exec(&launch);

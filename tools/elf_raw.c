@@ -11,7 +11,15 @@
 void uvh_raw_close(struct uvh_raw *raw)
 {
 	elf_end(raw->elf);
+	if (raw->fd >= 0)
+		close(raw->fd);
+}
+
+void uvh_raw_forget_descriptor(struct uvh_raw *raw)
+{
+	elf_cntl(raw->elf, ELF_C_FDDONE);
 	close(raw->fd);
+	raw->fd = -1;
 }
 
 static void find_dynamic(struct uvh_raw *raw)

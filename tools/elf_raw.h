@@ -25,6 +25,9 @@ struct uvh_raw {
 int uvh_raw_open(struct uvh_raw *raw, const char *path);
 void uvh_raw_close(struct uvh_raw *raw);
 
+/* It is mapped: however many there are, they need no descriptors. */
+void uvh_raw_forget_descriptor(struct uvh_raw *raw);
+
 /* The first segment of this type. */
 bool uvh_raw_segment(const struct uvh_raw *raw, unsigned int type, GElf_Phdr *found);
 

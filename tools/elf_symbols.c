@@ -162,15 +162,15 @@ void uvh_build_id(const struct uvh_raw *raw, uint8_t *id, size_t bytes)
 	memcpy(id, found.bytes, found.length < bytes ? found.length : bytes);
 }
 
-void uvh_debug_path(const struct uvh_raw *raw, char path[PATH_MAX])
+void uvh_debug_path(const struct uvh_raw *raw, const char *root, char path[PATH_MAX])
 {
 	struct build_id id = read_build_id(raw, false);
 	size_t length;
 
 	path[0] = '\0';
-	if (id.length < 2)
+	if (id.length < 2 || strlen(root) > PATH_MAX / 2)
 		return;
-	length = (size_t) snprintf(path, PATH_MAX, "/usr/lib/debug/.build-id/%02x/", id.bytes[0]);
+	length = (size_t) snprintf(path, PATH_MAX, "%s/.build-id/%02x/", root, id.bytes[0]);
 	for (size_t i = 1; i < id.length; i++)
 		length += (size_t) snprintf(path + length, PATH_MAX - length, "%02x", id.bytes[i]);
 	snprintf(path + length, PATH_MAX - length, ".debug");

@@ -31,8 +31,11 @@ void uvh_symbols_full(struct uvh_symbols *symbols, const struct uvh_raw *raw);
 /* The build id as `bytes` bytes: cut, or with zeros behind it; all zeros where there is none. */
 void uvh_build_id(const struct uvh_raw *raw, uint8_t *id, size_t bytes);
 
-/* Where the debug file of this one is looked for; "" where it has no build id. */
-void uvh_debug_path(const struct uvh_raw *raw, char path[PATH_MAX]);
+/* Where debug files are. */
+#define UVH_DEBUG_ROOT "/usr/lib/debug"
+
+/* Where the debug file of this one is looked for below a folder; "" where it has no build id. */
+void uvh_debug_path(const struct uvh_raw *raw, const char *root, char path[PATH_MAX]);
 
 /* Is this the debug file of that one: has it the same build id? */
 bool uvh_is_debug_of(const struct uvh_raw *debug, const struct uvh_raw *raw);

@@ -447,6 +447,8 @@ void uvh_flows_event(struct uvh_flows *flows, const struct uvh_trace_event *even
 	struct stack *stack = stack_of(flows, event->thread);
 	struct state *state;
 
+	if (!uvh_trace_is_life(event))
+		return;
 	flows->now_ns = event->time_ns;
 	stack->last_ns = event->time_ns;
 	if (stack->depth == 0 && event->event != UVH_TRACE_RESOURCE &&

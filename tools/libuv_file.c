@@ -64,7 +64,7 @@ static int open_tables(struct tables *tables, const char *path, char debug[PATH_
 		return 0;
 	tables->may_hold = true;
 	uvh_symbols_full(&tables->full, &tables->raw);
-	uvh_debug_path(&tables->raw, debug);
+	uvh_debug_path(&tables->raw, UVH_DEBUG_ROOT, debug);
 	if (tables->full.count != 0 || debug[0] == '\0' || uvh_raw_open(&tables->debug, debug) != 0)
 		return 0;
 	tables->has_debug = true;

@@ -10,9 +10,11 @@
 #define UVH_REPORT_H
 
 #include "memory.h"
+#include "pool.h"
 #include "report_histogram.h"
 #include "trace.h"
 #include "trace_filter.h"
+#include "trigger_chain.h"
 
 /* Runs of one callback for resources of one type and file system call, in one process. */
 struct uvh_report_row {
@@ -70,16 +72,9 @@ struct uvh_report_loop {
 	struct uvh_histogram delay; /* of timers behind their due time */
 };
 
-/* uv_queue_work in one process. */
-struct uvh_report_pool {
-	uint64_t jobs; /* that were begun */
-	size_t threads;
-	unsigned int busy;
-	int64_t since_ns; /* so many threads have been busy */
-	int64_t *busy_ns; /* how long so many threads were busy at a time */
-	size_t busy_room;
-	unsigned int most;
-	struct uvh_histogram queue, service, back;
+/* What the thread pool did of one class, in one process. */
+struct uvh_report_pool_times {
+	struct uvh_histogram queue, service;
 };
 
 /* Wake-ups of an async handle by senders of a kind. */
@@ -97,8 +92,6 @@ struct uvh_report_thread {
 	struct uvh_report_loop *loop; /* the innermost that it runs */
 	int64_t first_ns;
 	uint64_t events;
-	bool works; /* now, for the pool */
-	bool worked;
 };
 
 struct uvh_report_process {
@@ -110,26 +103,12 @@ struct uvh_report_process {
 	size_t type_room;
 	struct uvh_report_loop **loops; /* by id space; NULL: none */
 	size_t loop_room;
-	struct uvh_report_pool pool;
-};
-
-#define UVH_REPORT_CHAIN 12  /* so many kinds of ancestors of a live resource are told */
-#define UVH_REPORT_STEPS 256 /* so many ancestors are looked at */
-
-struct uvh_report_link {
-	uint64_t callback;
-	uint16_t type;
-	int16_t fs_type;
-	bool repeated; /* its trigger was alike, and perhaps that one's, too */
 };
 
 /* Live resources that are alike, and have been caused alike. */
 struct uvh_report_live {
 	struct uvh_trace_process *process;
-	struct uvh_report_link links[UVH_REPORT_CHAIN]; /* itself, its trigger, ... */
-	unsigned int link_count;
-	enum uvh_report_root { UVH_ROOT_TOP, UVH_ROOT_LIBUV, UVH_ROOT_UNKNOWN, UVH_ROOT_FAR } root;
-	unsigned int root_space;
+	struct uvh_chain chain;
 	bool armed;
 	uint64_t count;
 	uvhooks_async_id first_id;
@@ -152,6 +131,7 @@ struct uvh_report {
 	struct uvh_report_live *live;
 	size_t live_count, live_room;
 	struct uvh_index live_index;
+	struct uvh_pool pool;
 	size_t damaged; /* parts that could not be read */
 };
 
@@ -186,11 +166,13 @@ void uvh_report_loop_before(struct uvh_report *report, const struct uvh_trace_ev
 void uvh_report_loop_after(struct uvh_report *report, const struct uvh_trace_event *event);
 void uvh_report_loop_end(struct uvh_report *report, struct uvh_report_loop *loop);
 
-/* report_pool.c: work on the thread pool, and wake-ups. */
-void uvh_report_work_begin(const struct uvh_trace_event *event);
-void uvh_report_work_end(const struct uvh_trace_event *event);
-void uvh_report_work_back(const struct uvh_trace_event *event);
-void uvh_report_pool_end(struct uvh_report_process *state, int64_t end_ns);
+/* report_pool.c: the thread pool, and wake-ups. */
+void uvh_report_pool_times(const struct uvh_report *report, const struct uvh_trace_process *process,
+			   enum uvh_pool_class class, struct uvh_report_pool_times *times);
+void uvh_report_pool_times_free(struct uvh_report_pool_times *times);
+/* The pool of a process, if something of it passed the filters; else NULL. */
+const struct uvh_pool_process *uvh_report_pool(const struct uvh_report *report,
+					       const struct uvh_trace_process *process);
 void uvh_report_wakeup(struct uvh_report *report, const struct uvh_trace_event *event);
 
 /* report_live.c */
@@ -231,13 +213,6 @@ void uvh_report_view_free(struct uvh_report_view *view);
 
 /* Whose wake-ups cross threads, as far as the ids tell. */
 bool uvh_report_wakeup_crosses(const struct uvh_report_wakeup *wakeup);
-
-/* Mean of busy threads, and the share of time in which all that were seen were busy. */
-double uvh_report_pool_mean(const struct uvh_report_pool *pool);
-double uvh_report_pool_all_busy(const struct uvh_report_pool *pool);
-
-/* "uv_fs_open" of a call, else libuv's name of the type; "" where libuv has none. */
-const char *uvh_report_uv_name(unsigned int type, int fs_type);
 
 /* report_print.c, report_sections.c, report_json.c */
 void uvh_report_print(const struct uvh_report *report, const struct uvh_report_style *style);

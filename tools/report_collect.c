@@ -23,6 +23,7 @@ void uvh_report_begin(struct uvh_report *report, struct uvh_trace *trace,
 {
 	*report = (struct uvh_report){.trace = trace, .filter = filter};
 	uvh_trace_filter_window(filter, trace, &report->from_ns, &report->to_ns);
+	uvh_pool_begin(&report->pool, trace, report->from_ns, report->to_ns);
 }
 
 /* A request waits for its callback, and so does a task that a program keeps in a queue. */
@@ -121,8 +122,6 @@ static void add_before(struct uvh_report *report, const struct uvh_trace_event *
 	row->runs++;
 	if (row->waits && resource->runs == 1 && resource->init_seen)
 		uvh_histogram_add(&row->wait, event->time_ns - resource->init_ns);
-	if (event->type == UVHOOKS_WORKREQ)
-		uvh_report_work_back(event);
 	uvh_report_loop_before(report, event);
 }
 
@@ -158,6 +157,7 @@ static void add_type_change(const struct uvh_trace_event *event)
 void uvh_report_add(struct uvh_report *report, const struct uvh_trace_event *event)
 {
 	struct uvh_report_thread *thread = uvh_report_thread(event->thread);
+	bool wanted = uvh_trace_filter_wants(report->filter, report->trace, event);
 
 	report->events_read++;
 	if (thread->first_ns == 0)
@@ -167,8 +167,11 @@ void uvh_report_add(struct uvh_report *report, const struct uvh_trace_event *eve
 		uvh_report_loop_enter(report, event);
 	else if (event->event == UVHOOKS_EVENT_LOOP_EXIT)
 		uvh_report_loop_exit(report, event);
-	if (!uvh_trace_filter_wants(report->filter, report->trace, event) ||
-	    event->event >= UVHOOKS_EVENT_MAX)
+	/* And how full the pool is, too. */
+	uvh_pool_add(&report->pool, event, wanted);
+	if (!wanted || event->event >= UVHOOKS_EVENT_MAX)
+		return;
+	if (!uvh_trace_is_life(event) && event->event != UVHOOKS_EVENT_POOL_END)
 		return;
 	report->events++;
 	report->by_event[event->event]++;
@@ -190,12 +193,6 @@ void uvh_report_add(struct uvh_report *report, const struct uvh_trace_event *eve
 	case UVHOOKS_EVENT_WAKEUP:
 		uvh_report_wakeup(report, event);
 		break;
-	case UVHOOKS_EVENT_WORK_BEGIN:
-		uvh_report_work_begin(event);
-		break;
-	case UVHOOKS_EVENT_WORK_END:
-		uvh_report_work_end(event);
-		break;
 	}
 }
 
@@ -207,20 +204,23 @@ static void count_live(struct uvh_trace_resource *resource, void *data)
 		type_of(resource->process, resource->type)->live++;
 }
 
+static bool wants_resource(const struct uvh_trace_resource *resource, void *filter)
+{
+	return uvh_trace_filter_wants_resource(filter, resource);
+}
+
 void uvh_report_end(struct uvh_report *report)
 {
 	uvh_trace_for_each_live(report->trace, count_live, report);
 	for (size_t i = 0; i < uvh_trace_process_count(report->trace); i++) {
 		struct uvh_trace_process *process = uvh_trace_process(report->trace, i);
 		struct uvh_report_process *state = uvh_report_process(process);
-		int64_t end_ns =
-		    report->to_ns < process->last_ns ? report->to_ns : process->last_ns;
 
 		for (size_t space = 0; space < state->loop_room; space++)
 			if (state->loops[space] != NULL)
 				uvh_report_loop_end(report, state->loops[space]);
-		uvh_report_pool_end(state, end_ns);
 	}
+	uvh_pool_end(&report->pool, wants_resource, report->filter);
 	uvh_report_live(report);
 }
 
@@ -239,10 +239,6 @@ static void free_process(struct uvh_trace_process *process)
 			uvh_histogram_free(&state->loops[i]->delay);
 		free(state->loops[i]);
 	}
-	uvh_histogram_free(&state->pool.queue);
-	uvh_histogram_free(&state->pool.service);
-	uvh_histogram_free(&state->pool.back);
-	free(state->pool.busy_ns);
 	free(state->loops);
 	free(state->types);
 	free(state);
@@ -258,6 +254,7 @@ void uvh_report_free(struct uvh_report *report)
 		uvh_histogram_free(&report->rows[i]->wait);
 		free(report->rows[i]);
 	}
+	uvh_pool_free(&report->pool);
 	free(report->rows);
 	free(report->wakeups);
 	free(report->live);

@@ -11,10 +11,11 @@
  *   types           by type: made, live (at the end), and RUNS
  *   callbacks       by callback and type: RUNS; `callback` is null where there is none
  *   loops           busy_ns of elapsed_ns in callbacks, the longest of them, timer_delay
- *   requests        by type and call: `wait` from init to the first callback, `run` of the
- * callbacks thread_pools    `queue` from init to work_begin, `service` to work_end, `return` to
- * before wakeups         by async handle and kind of sender live            at the end: how many,
- * and the chain of triggers, from the nearest on
+ *   requests        by type and call: `wait` from init to the first callback, and `run`
+ *   thread_pools    of work `queue` from init to work_begin, `service` to work_end, `return`
+ *                   to before; `kinds`: likewise, of libuv's own work, too
+ *   wakeups         by async handle and kind of sender
+ *   live            at the end: how many, and the chain of triggers, the nearest first
  *
  * RUNS: runs, total_ns, self_ns (without what ran inside), and of each run mean, p50, p99 and max.
  */
@@ -36,22 +37,6 @@ static void put_histogram(struct uvh_json *json, const char *key, const struct u
 	uvh_json_number(json, "count", (int64_t) times->count);
 	put_times(json, times);
 	uvh_json_object_end(json);
-}
-
-static void put_callback(struct uvh_json *json, const struct uvh_trace_process *process,
-			 uint64_t callback)
-{
-	uvh_json_text(json, "callback",
-		      callback == 0 ? NULL : uvh_trace_callback_name(process, callback));
-}
-
-static void put_type(struct uvh_json *json, const struct uvh_trace_process *process,
-		     unsigned int type, int fs_type)
-{
-	uvh_json_text(json, "type", uvh_trace_type_name(process, type));
-	uvh_json_text(json, "uv_type", uvhooks_uv_type_name(type));
-	if (fs_type >= 0)
-		uvh_json_text(json, "call", uvhooks_fs_name(fs_type));
 }
 
 static void put_threads(struct uvh_json *json, struct uvh_trace_process *process)
@@ -179,8 +164,8 @@ static void put_moments(struct uvh_json *json, const char *key, const char *dura
 		uvh_json_number(json, duration_key, moments[i].ns);
 		uvh_json_number(json, "at_ns", moments[i].begin_ns - loop->process->start_ns);
 		uvh_json_id(json, "id", moments[i].id);
-		put_type(json, loop->process, moments[i].type, moments[i].fs_type);
-		put_callback(json, loop->process, moments[i].callback);
+		uvh_json_type(json, loop->process, moments[i].type, moments[i].fs_type);
+		uvh_json_callback(json, loop->process, moments[i].callback);
 		if (moments[i].unfinished)
 			uvh_json_bool(json, "unfinished", true);
 		uvh_json_object_end(json);
@@ -209,18 +194,36 @@ static void put_loop(struct uvh_json *json, const struct uvh_report_loop *loop)
 	uvh_json_object_end(json);
 }
 
-static void put_pool(struct uvh_json *json, const struct uvh_trace_process *process,
-		     const struct uvh_report_pool *pool)
+static void put_pool(struct uvh_json *json, const struct uvh_report *report,
+		     const struct uvh_pool_process *pool)
 {
+	struct uvh_report_pool_times times;
+
 	uvh_json_object(json, NULL);
-	uvh_json_text(json, "process", process->folder);
+	uvh_json_text(json, "process", pool->process->folder);
 	uvh_json_number(json, "threads", (int64_t) pool->threads);
-	uvh_json_fraction(json, "busy_mean", uvh_report_pool_mean(pool));
-	uvh_json_number(json, "busy_max", pool->most);
-	uvh_json_fraction(json, "all_busy_share", uvh_report_pool_all_busy(pool));
-	put_histogram(json, "queue", &pool->queue);
-	put_histogram(json, "service", &pool->service);
+	uvh_json_fraction(json, "busy_mean", uvh_pool_busy_mean(pool));
+	uvh_json_number(json, "busy_max", pool->occupancy.most);
+	uvh_json_fraction(json, "all_busy_share", uvh_pool_all_busy(pool));
+	uvh_json_number(json, "saturated_ns", uvh_pool_saturated_ns(pool));
+	uvh_report_pool_times(report, pool->process, UVH_POOL_WORK, &times);
+	put_histogram(json, "queue", &times.queue);
+	put_histogram(json, "service", &times.service);
+	uvh_report_pool_times_free(&times);
 	put_histogram(json, "return", &pool->back);
+	uvh_json_array(json, "kinds");
+	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++) {
+		uvh_report_pool_times(report, pool->process, class, &times);
+		if (times.queue.count + times.service.count > 0) {
+			uvh_json_object(json, NULL);
+			uvh_json_text(json, "kind", uvh_pool_class_name(class));
+			put_histogram(json, "queue", &times.queue);
+			put_histogram(json, "service", &times.service);
+			uvh_json_object_end(json);
+		}
+		uvh_report_pool_times_free(&times);
+	}
+	uvh_json_array_end(json);
 	uvh_json_object_end(json);
 }
 
@@ -254,10 +257,11 @@ static void put_pools(struct uvh_json *json, const struct uvh_report *report)
 {
 	uvh_json_array(json, "thread_pools");
 	for (size_t i = 0; i < uvh_trace_process_count(report->trace); i++) {
-		struct uvh_trace_process *process = uvh_trace_process(report->trace, i);
+		const struct uvh_pool_process *pool =
+		    uvh_report_pool(report, uvh_trace_process(report->trace, i));
 
-		if (uvh_report_process(process)->pool.jobs > 0)
-			put_pool(json, process, &uvh_report_process(process)->pool);
+		if (pool != NULL)
+			put_pool(json, report, pool);
 	}
 	uvh_json_array_end(json);
 }
@@ -274,7 +278,7 @@ static void put_wakeups(struct uvh_json *json, const struct uvh_report *report)
 			uvh_json_text(json, "id", NULL);
 		else
 			uvh_json_id(json, "id", wakeup->id);
-		put_callback(json, wakeup->process, wakeup->callback);
+		uvh_json_callback(json, wakeup->process, wakeup->callback);
 		uvh_json_number(json, "count", (int64_t) wakeup->count);
 		uvh_json_number(json, "sender_loop", wakeup->sender_space);
 		uvh_json_text(json, "sender_type",
@@ -291,13 +295,6 @@ static void put_wakeups(struct uvh_json *json, const struct uvh_report *report)
 static void put_live(struct uvh_json *json, const struct uvh_report *report,
 		     const struct uvh_report_style *style)
 {
-	static const char *const roots[] = {
-	    [UVH_ROOT_TOP] = "top level",
-	    [UVH_ROOT_LIBUV] = "libuv",
-	    [UVH_ROOT_UNKNOWN] = "not known",
-	    [UVH_ROOT_FAR] = "cut",
-	};
-
 	uvh_json_array(json, "live");
 	for (size_t i = 0; i < report->live_count && i < style->top; i++) {
 		const struct uvh_report_live *group = &report->live[i];
@@ -305,26 +302,16 @@ static void put_live(struct uvh_json *json, const struct uvh_report *report,
 		uvh_json_object(json, NULL);
 		uvh_json_text(json, "process", group->process->folder);
 		uvh_json_number(json, "count", (int64_t) group->count);
-		put_type(json, group->process, group->links[0].type, group->links[0].fs_type);
-		put_callback(json, group->process, group->links[0].callback);
+		uvh_json_type(json, group->process, group->chain.links[0].type,
+			      group->chain.links[0].fs_type);
+		uvh_json_callback(json, group->process, group->chain.links[0].callback);
 		uvh_json_bool(json, "armed", group->armed);
 		uvh_json_id(json, "first_id", group->first_id);
 		uvh_json_number(json, "first_init_ns",
 				group->first_init_ns == 0
 				    ? 0
 				    : group->first_init_ns - group->process->start_ns);
-		uvh_json_array(json, "chain");
-		for (unsigned int link = 1; link < group->link_count; link++) {
-			uvh_json_object(json, NULL);
-			put_type(json, group->process, group->links[link].type,
-				 group->links[link].fs_type);
-			put_callback(json, group->process, group->links[link].callback);
-			if (group->links[link].repeated)
-				uvh_json_bool(json, "repeated", true);
-			uvh_json_object_end(json);
-		}
-		uvh_json_array_end(json);
-		uvh_json_text(json, "root", roots[group->root]);
+		uvh_chain_json(json, &group->chain);
 		uvh_json_object_end(json);
 	}
 	uvh_json_array_end(json);

@@ -14,75 +14,14 @@ static uint64_t callback_of(const struct uvh_trace_resource *resource)
 	return resource->init_callback != 0 ? resource->init_callback : resource->callback;
 }
 
-static enum uvh_report_root root_of(const struct uvh_trace_resource *last)
-{
-	uvhooks_async_id trigger = last->trigger_async_id;
-
-	if (last->trigger != NULL)
-		return UVH_ROOT_FAR;
-	if (uvhooks_id_sequence(trigger) == 1)
-		return UVH_ROOT_TOP;
-	return uvhooks_id_sequence(trigger) == 0 && last->init_seen ? UVH_ROOT_LIBUV
-								    : UVH_ROOT_UNKNOWN;
-}
-
-static bool is_same_link(const struct uvh_report_link *one, const struct uvh_report_link *other)
-{
-	return one->callback == other->callback && one->type == other->type &&
-	       one->fs_type == other->fs_type;
-}
-
-/* Ancestors of one kind in a row are one link, however many: a callback that made its like. */
-static void describe(const struct uvh_trace_resource *resource, struct uvh_report_live *group)
-{
-	const struct uvh_trace_resource *last = resource;
-
-	group->process = resource->process;
-	group->armed = resource->armed;
-	for (unsigned int steps = 0; resource != NULL && steps < UVH_REPORT_STEPS; steps++) {
-		struct uvh_report_link link = {
-		    .callback = callback_of(resource),
-		    .type = resource->type,
-		    .fs_type = resource->fs_type,
-		};
-		unsigned int count = group->link_count;
-
-		if (count > 1 && is_same_link(&group->links[count - 1], &link))
-			group->links[count - 1].repeated = true;
-		else if (count == UVH_REPORT_CHAIN)
-			break;
-		else
-			group->links[group->link_count++] = link;
-		last = resource;
-		resource = resource->trigger;
-	}
-	group->root = root_of(last);
-	group->root_space = uvhooks_id_space(last->trigger_async_id);
-}
-
 static uint32_t hash_of(const struct uvh_report_live *group)
 {
-	uint32_t hash = uvh_hash((uintptr_t) group->process,
-				 group->root * 2u + group->armed + (group->root_space << 8));
-
-	for (unsigned int i = 0; i < group->link_count; i++)
-		hash = uvh_hash(hash + group->links[i].repeated,
-				group->links[i].callback ^ ((uint64_t) group->links[i].type << 48) ^
-				    ((uint64_t) (uint16_t) group->links[i].fs_type << 32));
-	return hash;
+	return uvh_chain_hash(&group->chain) ^ group->armed;
 }
 
 static bool is_alike(const struct uvh_report_live *one, const struct uvh_report_live *other)
 {
-	if (one->process != other->process || one->link_count != other->link_count ||
-	    one->root != other->root || one->root_space != other->root_space ||
-	    one->armed != other->armed)
-		return false;
-	for (unsigned int i = 0; i < one->link_count; i++)
-		if (!is_same_link(&one->links[i], &other->links[i]) ||
-		    one->links[i].repeated != other->links[i].repeated)
-			return false;
-	return true;
+	return one->armed == other->armed && uvh_chain_is_alike(&one->chain, &other->chain);
 }
 
 static struct uvh_report_live *group_of(struct uvh_report *report,
@@ -105,12 +44,12 @@ static struct uvh_report_live *group_of(struct uvh_report *report,
 static void add_live(struct uvh_trace_resource *resource, void *data)
 {
 	struct uvh_report *report = data;
-	struct uvh_report_live wanted = {.count = 0};
+	struct uvh_report_live wanted = {.process = resource->process, .armed = resource->armed};
 	struct uvh_report_live *group;
 
 	if (!uvh_trace_filter_wants_resource(report->filter, resource))
 		return;
-	describe(resource, &wanted);
+	uvh_chain_of(resource, callback_of, &wanted.chain);
 	group = group_of(report, &wanted);
 	if (group->count == 0 || resource->id < group->first_id) {
 		group->first_id = resource->id;

@@ -1,92 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* What crosses threads: work on the thread pool, and wake-ups. */
+/* What crosses threads: what is done on the thread pool, and wake-ups. */
 #include "report.h"
 
 /* More senders and handles than these are not told apart. */
 #define WAKEUPS_MAX 4096
 
-static struct uvh_report_pool *pool_of(const struct uvh_trace_event *event)
+void uvh_report_pool_times(const struct uvh_report *report, const struct uvh_trace_process *process,
+			   enum uvh_pool_class class, struct uvh_report_pool_times *times)
 {
-	return &uvh_report_process(event->process)->pool;
-}
+	*times = (struct uvh_report_pool_times){0};
+	for (size_t i = 0; i < report->pool.row_count; i++) {
+		const struct uvh_pool_row *row = report->pool.rows[i];
 
-/* So many threads are busy from now on. */
-static void set_busy(struct uvh_report_pool *pool, unsigned int busy, int64_t now_ns)
-{
-	unsigned int most = pool->busy > busy ? pool->busy : busy;
-
-	pool->busy_ns =
-	    uvh_grow(pool->busy_ns, &pool->busy_room, (size_t) most + 1, sizeof(*pool->busy_ns));
-	if (pool->since_ns != 0)
-		pool->busy_ns[pool->busy] += now_ns - pool->since_ns;
-	pool->since_ns = now_ns;
-	pool->busy = busy;
-	if (busy > pool->most)
-		pool->most = busy;
-}
-
-void uvh_report_work_begin(const struct uvh_trace_event *event)
-{
-	struct uvh_report_thread *thread = uvh_report_thread(event->thread);
-	struct uvh_report_pool *pool = pool_of(event);
-
-	pool->jobs++;
-	if (event->resource->init_seen)
-		uvh_histogram_add(&pool->queue, event->time_ns - event->resource->init_ns);
-	if (!thread->worked)
-		pool->threads++;
-	thread->worked = true;
-	if (!thread->works)
-		set_busy(pool, pool->busy + 1, event->time_ns);
-	thread->works = true;
-}
-
-void uvh_report_work_end(const struct uvh_trace_event *event)
-{
-	struct uvh_report_thread *thread = uvh_report_thread(event->thread);
-	struct uvh_report_pool *pool = pool_of(event);
-
-	if (event->begin_ns != 0)
-		uvh_histogram_add(&pool->service, event->time_ns - event->begin_ns);
-	if (thread->works)
-		set_busy(pool, pool->busy - 1, event->time_ns);
-	thread->works = false;
-}
-
-void uvh_report_work_back(const struct uvh_trace_event *event)
-{
-	/* There is none where the work was cancelled. */
-	if (event->resource->work_end_ns != 0)
-		uvh_histogram_add(&pool_of(event)->back,
-				  event->time_ns - event->resource->work_end_ns);
-}
-
-void uvh_report_pool_end(struct uvh_report_process *state, int64_t end_ns)
-{
-	if (state->pool.jobs != 0 && end_ns > state->pool.since_ns)
-		set_busy(&state->pool, state->pool.busy, end_ns);
-}
-
-double uvh_report_pool_mean(const struct uvh_report_pool *pool)
-{
-	double weighted = 0, all = 0;
-
-	for (size_t busy = 0; busy < pool->busy_room; busy++) {
-		weighted += (double) pool->busy_ns[busy] * (double) busy;
-		all += (double) pool->busy_ns[busy];
+		if (row->process != process || row->class != class)
+			continue;
+		uvh_histogram_merge(&times->queue, &row->queue);
+		uvh_histogram_merge(&times->service, &row->service);
 	}
-	return all > 0 ? weighted / all : 0;
 }
 
-double uvh_report_pool_all_busy(const struct uvh_report_pool *pool)
+void uvh_report_pool_times_free(struct uvh_report_pool_times *times)
 {
-	double all = 0;
+	uvh_histogram_free(&times->queue);
+	uvh_histogram_free(&times->service);
+}
 
-	for (size_t busy = 0; busy < pool->busy_room; busy++)
-		all += (double) pool->busy_ns[busy];
-	if (!(all > 0) || pool->threads >= pool->busy_room)
-		return 0;
-	return (double) pool->busy_ns[pool->threads] / all;
+const struct uvh_pool_process *uvh_report_pool(const struct uvh_report *report,
+					       const struct uvh_trace_process *process)
+{
+	for (size_t i = 0; i < report->pool.row_count; i++) {
+		const struct uvh_pool_row *row = report->pool.rows[i];
+
+		if (row->process == process && row->queue.count + row->service.count > 0)
+			return uvh_pool_of(&report->pool, process);
+	}
+	return NULL;
 }
 
 static bool is_wakeup(const struct uvh_report_wakeup *one, const struct uvh_report_wakeup *other)

@@ -29,17 +29,6 @@ static const char *callback_text(const struct uvh_trace_process *process, uint64
 	return callback == 0 ? "" : uvh_readable_callback(process, callback);
 }
 
-static const char *type_text(const struct uvh_trace_process *process, unsigned int type,
-			     int fs_type, char text[NAME_BYTES])
-{
-	char name[NAME_BYTES / 2];
-
-	uvh_clean_text(uvh_trace_type_name(process, type), true, name, sizeof(name));
-	snprintf(text, NAME_BYTES, fs_type < 0 ? "%s" : "%s (%s)", name,
-		 uvh_report_uv_name(type, fs_type));
-	return text;
-}
-
 static void add_moment(struct uvh_table *table, const struct uvh_report_loop *loop,
 		       const struct uvh_report_moment *moment)
 {
@@ -50,7 +39,7 @@ static void add_moment(struct uvh_table *table, const struct uvh_report_loop *lo
 		       uvh_moment_text(moment->begin_ns - loop->process->start_ns, number));
 	uvh_table_cell(table, UVH_PLAIN, "%s", uvhooks_id_text(moment->id, id));
 	uvh_table_cell(table, UVH_PLAIN, "%s",
-		       type_text(loop->process, moment->type, moment->fs_type, text));
+		       uvh_type_text(loop->process, moment->type, moment->fs_type, text));
 	uvh_table_cell(table, UVH_PLAIN, "%s%s", callback_text(loop->process, moment->callback),
 		       moment->unfinished ? " (had not returned when the trace ended)" : "");
 }
@@ -165,8 +154,12 @@ void uvh_report_print_loops(const struct uvh_report *report, const struct uvh_re
 	free(loops);
 }
 
-static void add_times(struct uvh_table *table, const char *what, const struct uvh_histogram *times)
+static void add_times(struct uvh_table *table, const char *who, const char *what,
+		      const struct uvh_histogram *times)
 {
+	if (times->count == 0)
+		return;
+	uvh_table_cell(table, UVH_PLAIN, "%s", who);
 	uvh_table_cell(table, UVH_PLAIN, "%s", what);
 	uvh_table_count(table, times->count);
 	uvh_table_duration(table, uvh_histogram_mean(times));
@@ -175,37 +168,44 @@ static void add_times(struct uvh_table *table, const char *what, const struct uv
 	uvh_table_duration(table, times->max_ns);
 }
 
-static void print_pool(const struct uvh_report *report, const struct uvh_trace_process *process,
-		       const struct uvh_report_pool *pool)
+static void print_pool(const struct uvh_report *report, const struct uvh_pool_process *pool)
 {
 	static const struct uvh_column columns[] = {
-	    {"uv_queue_work", true}, {"count", false}, {"mean", false},
-	    {"p50", false},          {"p99", false},   {"max", false},
+	    {"kind", true}, {"", true},     {"count", false}, {"mean", false},
+	    {"p50", false}, {"p99", false}, {"max", false},
 	};
 	struct uvh_table *table = uvh_table_new(columns, COUNT(columns));
 	char of[NAME_BYTES], share[UVH_TEXT_ROOM], title[NAME_BYTES + 16];
 
-	snprintf(title, sizeof(title), "Thread pool%s", of_process(report, process, of));
-	uvh_report_print_title(title, "work of uv_queue_work; libuv's own, of files and names, is "
-				      "not seen there: its wait is under Requests");
+	snprintf(title, sizeof(title), "Thread pool%s", of_process(report, pool->process, of));
+	uvh_report_print_title(title, pool->untold == 0
+					  ? "uvhooks pool tells what filled it"
+					  : "requests that no thread of it was seen with are under "
+					    "Requests only");
 	printf("  threads busy: mean %.2f, at most %u of %zu that were seen; all of them %s of the "
 	       "time\n",
-	       uvh_report_pool_mean(pool), pool->most, pool->threads,
-	       uvh_share_text(uvh_report_pool_all_busy(pool), share));
-	add_times(table, "waited for a thread", &pool->queue);
-	add_times(table, "worked", &pool->service);
-	add_times(table, "waited for the loop", &pool->back);
+	       uvh_pool_busy_mean(pool), pool->occupancy.most, pool->threads,
+	       uvh_share_text(uvh_pool_all_busy(pool), share));
+	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++) {
+		struct uvh_report_pool_times times;
+
+		uvh_report_pool_times(report, pool->process, class, &times);
+		add_times(table, uvh_pool_class_name(class), "waited for a thread", &times.queue);
+		add_times(table, uvh_pool_class_name(class), "held a thread", &times.service);
+		uvh_report_pool_times_free(&times);
+	}
+	add_times(table, uvh_pool_class_name(UVH_POOL_WORK), "waited for the loop", &pool->back);
 	uvh_table_print(table);
 }
 
 void uvh_report_print_pools(const struct uvh_report *report)
 {
 	for (size_t i = 0; i < uvh_trace_process_count(report->trace); i++) {
-		struct uvh_trace_process *process = uvh_trace_process(report->trace, i);
-		const struct uvh_report_process *state = uvh_report_process(process);
+		const struct uvh_pool_process *pool =
+		    uvh_report_pool(report, uvh_trace_process(report->trace, i));
 
-		if (state->pool.jobs > 0)
-			print_pool(report, process, &state->pool);
+		if (pool != NULL)
+			print_pool(report, pool);
 	}
 }
 
@@ -270,38 +270,6 @@ void uvh_report_print_wakeups(const struct uvh_report *report, const struct uvh_
 	uvh_report_print_more(shown, report->wakeup_count, "senders");
 }
 
-static void print_link(const struct uvh_trace_process *process, const struct uvh_report_link *link)
-{
-	char text[NAME_BYTES];
-
-	fputs(type_text(process, link->type, link->fs_type, text), stdout);
-	if (link->callback != 0)
-		printf(" %s", uvh_readable_callback(process, link->callback));
-	if (link->repeated)
-		printf(", again and again");
-}
-
-static void print_root(const struct uvh_report_live *group)
-{
-	switch (group->root) {
-	case UVH_ROOT_TOP:
-		if (group->root_space == 0)
-			printf(" < top level");
-		else
-			printf(" < top level of %u", group->root_space);
-		break;
-	case UVH_ROOT_LIBUV:
-		printf(" < libuv");
-		break;
-	case UVH_ROOT_UNKNOWN:
-		printf(" < not known");
-		break;
-	case UVH_ROOT_FAR:
-		printf(" < ...");
-		break;
-	}
-}
-
 static bool can_be_armed(unsigned int type)
 {
 	return uvhooks_type_kind(type) == UVHOOKS_KIND_HANDLE && type != UVHOOKS_ASYNCWRAP &&
@@ -317,14 +285,9 @@ static void print_live(const struct uvh_report *report, const struct uvh_report_
 		printf("  %s %s ", uvh_count_text(group->count, text), times);
 	else
 		printf("  ");
-	for (unsigned int i = 0; i < group->link_count; i++) {
-		if (i > 0)
-			printf(" < ");
-		print_link(group->process, &group->links[i]);
-	}
-	print_root(group);
+	uvh_chain_print(&group->chain, 0);
 	printf("  %s(", uvh_color(UVH_DIM));
-	if (can_be_armed(group->links[0].type) && !group->armed)
+	if (can_be_armed(group->chain.links[0].type) && !group->armed)
 		printf("not armed, ");
 	printf("%s%s%s)%s\n", uvhooks_id_text(group->first_id, id), group->count > 1 ? ", ..." : "",
 	       of_process(report, group->process, text), uvh_color(UVH_PLAIN));

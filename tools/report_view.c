@@ -49,21 +49,6 @@ static struct uvh_report_line *line_of(struct uvh_report_view *view, const struc
 	return line;
 }
 
-const char *uvh_report_uv_name(unsigned int type, int fs_type)
-{
-	static const char *const calls[] = {
-#define XX(number, name) [number] = "uv_fs_" #name,
-	    UVHOOKS_FS_MAP(XX)
-#undef XX
-	};
-	const char *name;
-
-	if (fs_type >= 0 && (size_t) fs_type < sizeof(calls) / sizeof(calls[0]))
-		return calls[fs_type];
-	name = uvhooks_uv_type_name(type);
-	return strcmp(name, "none") == 0 ? "" : name;
-}
-
 static void add_row(struct uvh_report_line *line, const struct uvh_report_row *row)
 {
 	line->uv_type = uvhooks_uv_type_name(row->type);

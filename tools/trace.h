@@ -31,7 +31,9 @@
 struct uvh_trace;
 
 /* Events that are none of enum uvhooks_event_type. */
-#define UVH_TRACE_RESOURCE (UVHOOKS_EVENT_MAX) /* told alive: see UVHOOKS_TRACE_RESOURCE */
+#define UVH_TRACE_RESOURCE (UVHOOKS_EVENT_MAX)     /* told alive: see UVHOOKS_TRACE_RESOURCE */
+#define UVH_TRACE_STACK    (UVHOOKS_EVENT_MAX + 1) /* of the event just before it in its thread */
+#define UVH_TRACE_STATE    (UVHOOKS_EVENT_MAX + 2) /* how the resource stands */
 
 struct uvh_trace_counter {
 	const char *name; /* as in struct uvhooks_counters, or the recorder's own */
@@ -58,7 +60,33 @@ struct uvh_trace_process {
 	uint64_t events_expected;  /* about how many there will be, for a progress bar */
 	size_t counter_count;      /* what the shim and the recorder say that they lost */
 	const struct uvh_trace_counter *counters;
-	void *user; /* the caller's */
+	bool has_stacks;      /* somebody took stacks: known at once */
+	uint32_t stack_count; /* their numbers go from 1 to this */
+	void *user;           /* the caller's */
+};
+
+/* A function of a script, as its interpreter told. */
+struct uvh_trace_frame {
+	const char *function; /* "": it has no name */
+	const char *file;     /* "": unknown */
+	uint32_t line;        /* 0: unknown */
+};
+
+/* Both innermost first. The instruction that is meant lies just before each of the addresses. */
+struct uvh_trace_stack {
+	uint32_t number;
+	uint32_t address_count;
+	uint32_t frame_count;
+	const uint64_t *addresses;
+	const struct uvh_trace_frame *frames;
+};
+
+/* What an address of a stack means. Of several the first is inlined into the next. */
+struct uvh_trace_line {
+	const char *function; /* as the linker knows it; "": unknown */
+	const char *path;     /* of the source file; "": unknown */
+	uint32_t line;        /* 0: unknown */
+	const char *module;   /* the path of the file that the code lies in; "": unknown */
 };
 
 /* One thread of a process. It is known from its first event on. */
@@ -69,6 +97,18 @@ struct uvh_trace_thread {
 	const char *name; /* "" if unknown */
 	uint64_t events_discarded;
 	void *user; /* the caller's */
+};
+
+/* How a resource stood when it was last told: struct uvhooks_state. */
+struct uvh_trace_state {
+	uint32_t flags;     /* enum uvhooks_state_flag, or'ed */
+	int32_t fd;         /* -1: none */
+	uint32_t number;    /* a process's pid, a signal's number, else 0 */
+	int64_t due_ns;     /* an armed timer's; nanoseconds since 1970; 0: none */
+	uint64_t repeat_ms; /* a timer's interval; else 0 */
+	uint64_t bytes;     /* waiting to be written */
+	const char *text;   /* what it is about, see struct uvhooks_state; "": nothing is known */
+	int64_t time_ns;    /* when that was */
 };
 
 /*
@@ -96,11 +136,17 @@ struct uvh_trace_resource {
 	int64_t work_end_ns;
 	int64_t before_ns; /* of the callback that ran last or runs */
 	int64_t after_ns;
-	int64_t due_ns;  /* of an armed timer, as far as it is known; nanoseconds since 1970 */
-	uint64_t runs;   /* callbacks that began */
-	int64_t run_ns;  /* in callbacks, until the latest after; inner callbacks included */
-	uint32_t thread; /* index of the thread that made it; UINT32_MAX: unknown */
-	void *user;      /* the caller's; see uvh_trace_on_forget */
+	int64_t due_ns;       /* of an armed timer, as far as it is known; nanoseconds since 1970 */
+	uint64_t runs;        /* callbacks that began */
+	int64_t run_ns;       /* in callbacks, until the latest after; inner callbacks included */
+	uint32_t thread;      /* index of the thread that made it; UINT32_MAX: unknown */
+	uint32_t init_stack;  /* number of the stack at its init; 0: none was taken */
+	uint32_t start_stack; /* at its latest start */
+	bool unref;           /* as far as REF, UNREF and STATE tell; a handle begins referenced */
+	int64_t pool_end_ns;  /* a pool thread had done libuv's own work for it */
+	uint32_t pool_thread; /* index of that thread; UINT32_MAX: none, or unknown */
+	const struct uvh_trace_state *state; /* the latest; NULL: never told */
+	void *user;                          /* the caller's; see uvh_trace_on_forget */
 };
 
 /* One event, complete. Valid until the next one is read. */
@@ -128,14 +174,26 @@ struct uvh_trace_event {
 	int64_t inner_ns;
 	/* Of a timer's before: when it was due; 0 if unknown. */
 	int64_t due_ns;
+	int64_t duration_ns;      /* of fs_call and stall */
+	uint32_t other_thread_id; /* of stall: the kernel's id of the thread that is stuck */
+	uint32_t stack;           /* of UVH_TRACE_STACK: its number */
+	unsigned int stack_of;    /* of UVH_TRACE_STACK: the event that it belongs to */
 	struct uvh_trace_process *process;
 	struct uvh_trace_thread *thread;
 	/*
 	 * As it is after the event; of a destroy: as it was, valid until the next event. NULL for
-	 * loop_enter and loop_exit only.
+	 * loop_enter, loop_exit and loop_busy; for fs_call and what follows it at top level and in
+	 * libuv, too.
 	 */
 	struct uvh_trace_resource *resource;
 };
+
+/* Does it tell the life of its resource, or of its loop? The others answer questions about them,
+   and of an fs_call the resource is not even its own. */
+static inline bool uvh_trace_is_life(const struct uvh_trace_event *event)
+{
+	return event->event <= UVHOOKS_EVENT_LOOP_EXIT || event->event == UVH_TRACE_RESOURCE;
+}
 
 /*
  * Opens the trace in `path`: a folder of process folders, or one process's. What killed processes
@@ -174,6 +232,17 @@ void uvh_trace_for_each_live(const struct uvh_trace *trace,
 
 /* `forget` is called when a resource is dropped whose `user` is not NULL. */
 void uvh_trace_on_forget(struct uvh_trace *trace, void (*forget)(void *user));
+
+/* A stack of this process; NULL: none has that number. */
+const struct uvh_trace_stack *uvh_trace_stack(const struct uvh_trace_process *process,
+					      uint32_t number);
+
+/*
+ * What `uvhooks record` has kept of an address; NULL: nothing. stack_frames.h knows more: it looks
+ * into the files, too.
+ */
+const struct uvh_trace_line *uvh_trace_lines(const struct uvh_trace_process *process,
+					     uint64_t address, size_t *count);
 
 /* The name of a type in this process: "TCPWRAP", or one that the program gave. */
 const char *uvh_trace_type_name(const struct uvh_trace_process *process, unsigned int type);

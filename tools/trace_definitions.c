@@ -58,10 +58,10 @@ static const char *take_text(struct definition *definition, struct uvh_folder *f
 /* The fields of each kind, in the order of trace.h. */
 struct fields {
 	uint64_t begin, end, bias, address, stream_instance_id, monotonic_ns, realtime_ns, value;
-	uint32_t thread_id, version;
-	uint16_t type;
+	uint32_t thread_id, version, stack, line;
+	uint16_t type, depth;
 	uint8_t build_id[UVH_BUILD_ID_BYTES];
-	const char *path, *name;
+	const char *path, *name, *function, *module;
 };
 
 #define FIELD(bits, sign, name) fields->name = uvh_load##bits(take(definition, (bits) / 8));
@@ -172,6 +172,86 @@ static void define_thread(struct uvh_folder *folder, const struct fields *fields
 						   fields->name};
 }
 
+/* Stacks come in the order of their numbers, each whole; what does not is damage. */
+static struct uvh_stack_parts *stack_of(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_stack_parts *stacks;
+
+	if (fields->stack == 0 || fields->stack > DEFINITIONS_MAX)
+		return NULL;
+	while (folder->stacks.count < fields->stack) {
+		struct uvh_stack_parts *added = uvh_array_add(&folder->stacks, sizeof(*added));
+
+		if (added == NULL)
+			return NULL;
+		added->shown.number = (uint32_t) folder->stacks.count;
+		added->first_address = folder->addresses.count;
+		added->first_frame = folder->frames.count;
+	}
+	stacks = folder->stacks.items;
+	return &stacks[fields->stack - 1];
+}
+
+static void define_stack_address(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_stack_parts *stack = stack_of(folder, fields);
+	uint64_t *address;
+
+	if (stack == NULL || fields->depth != stack->shown.address_count ||
+	    folder->addresses.count != stack->first_address + fields->depth ||
+	    folder->addresses.count >= DEFINITIONS_MAX)
+		return;
+	address = uvh_array_add(&folder->addresses, sizeof(*address));
+	if (address == NULL)
+		return;
+	*address = fields->address;
+	stack->shown.address_count++;
+}
+
+static void define_stack_frame(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_stack_parts *stack = stack_of(folder, fields);
+	struct uvh_trace_frame *frame;
+
+	if (stack == NULL || fields->depth != stack->shown.frame_count ||
+	    folder->frames.count != stack->first_frame + fields->depth ||
+	    folder->frames.count >= DEFINITIONS_MAX)
+		return;
+	frame = uvh_array_add(&folder->frames, sizeof(*frame));
+	if (frame == NULL)
+		return;
+	*frame = (struct uvh_trace_frame){fields->function, fields->path, fields->line};
+	stack->shown.frame_count++;
+}
+
+static void define_line(struct uvh_folder *folder, const struct fields *fields)
+{
+	struct uvh_line_group *groups = folder->line_groups.items, *group = NULL;
+	struct uvh_trace_line *line;
+
+	if (folder->lines.count >= DEFINITIONS_MAX)
+		return;
+	if (folder->line_groups.count != 0)
+		group = &groups[folder->line_groups.count - 1];
+	if (group == NULL || group->address != fields->address) {
+		group = uvh_array_add(&folder->line_groups, sizeof(*group));
+		if (group == NULL)
+			return;
+		group->address = fields->address;
+		group->first = folder->lines.count;
+	}
+	line = uvh_array_add(&folder->lines, sizeof(*line));
+	if (line == NULL)
+		return;
+	*line = (struct uvh_trace_line){
+	    .function = fields->function,
+	    .path = fields->path,
+	    .line = fields->line,
+	    .module = fields->module,
+	};
+	group->count++;
+}
+
 static void define(struct uvh_folder *folder, const struct definition *definition,
 		   const struct fields *fields)
 {
@@ -204,6 +284,15 @@ static void define(struct uvh_folder *folder, const struct definition *definitio
 	case UVHOOKS_TRACE_DEFINITION_callback:
 		define_callback(folder, fields);
 		break;
+	case UVHOOKS_TRACE_DEFINITION_stack_address:
+		define_stack_address(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_stack_frame:
+		define_stack_frame(folder, fields);
+		break;
+	case UVHOOKS_TRACE_DEFINITION_line:
+		define_line(folder, fields);
+		break;
 	}
 }
 
@@ -220,7 +309,7 @@ static void read_packet(struct uvh_folder *folder, struct uvh_window *window)
 			return;
 		definition.number = uvh_load16(take(&definition, 2));
 		definition.ticks = uvh_load64(take(&definition, 8));
-		fields = (struct fields){.path = "", .name = ""};
+		fields = (struct fields){.path = "", .name = "", .function = "", .module = ""};
 		if (!take_fields(&definition, folder, &fields)) {
 			uvh_damage(folder->trace, folder->name, window->file->name, offset,
 				   "%u is no definition; the rest of this packet was left out",
@@ -244,6 +333,71 @@ static int by_address(const void *left, const void *right)
 	if (a->address != b->address)
 		return a->address < b->address ? -1 : 1;
 	return 0;
+}
+
+static int by_line_address(const void *left, const void *right)
+{
+	const struct uvh_line_group *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* The arrays do not grow any more: what was counted can be pointed to. */
+static void settle_stacks(struct uvh_folder *folder)
+{
+	struct uvh_stack_parts *stacks = folder->stacks.items;
+	const uint64_t *addresses = folder->addresses.items;
+	const struct uvh_trace_frame *frames = folder->frames.items;
+
+	for (size_t i = 0; i < folder->stacks.count; i++) {
+		struct uvh_stack_parts *stack = &stacks[i];
+
+		stack->shown.addresses =
+		    stack->shown.address_count == 0 ? NULL : addresses + stack->first_address;
+		stack->shown.frames =
+		    stack->shown.frame_count == 0 ? NULL : frames + stack->first_frame;
+	}
+	folder->process.stack_count = (uint32_t) folder->stacks.count;
+	folder->process.has_stacks = folder->stacks.count != 0;
+	if (folder->line_groups.count != 0)
+		qsort(folder->line_groups.items, folder->line_groups.count,
+		      sizeof(struct uvh_line_group), by_line_address);
+}
+
+const struct uvh_trace_stack *uvh_trace_stack(const struct uvh_trace_process *process,
+					      uint32_t number)
+{
+	const struct uvh_folder *folder = (const struct uvh_folder *) process;
+	const struct uvh_stack_parts *stacks = folder->stacks.items;
+
+	if (number == 0 || number > folder->stacks.count)
+		return NULL;
+	return &stacks[number - 1].shown;
+}
+
+const struct uvh_trace_line *uvh_trace_lines(const struct uvh_trace_process *process,
+					     uint64_t address, size_t *count)
+{
+	const struct uvh_folder *folder = (const struct uvh_folder *) process;
+	const struct uvh_trace_line *lines = folder->lines.items;
+	const struct uvh_line_group *groups = folder->line_groups.items;
+	size_t low = 0, high = folder->line_groups.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (groups[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*count = 0;
+	if (low == folder->line_groups.count || groups[low].address != address)
+		return NULL;
+	*count = groups[low].count;
+	return lines + groups[low].first;
 }
 
 void uvh_definitions_read(struct uvh_folder *folder, struct uvh_file *file)
@@ -271,12 +425,20 @@ void uvh_definitions_read(struct uvh_folder *folder, struct uvh_file *file)
 		qsort(folder->symbols.items, folder->symbols.count, sizeof(struct uvh_symbol),
 		      by_address);
 	uvh_thread_names_sort(folder);
+	settle_stacks(folder);
 	folder->process.counters = folder->counters.items;
 	folder->process.counter_count = folder->counters.count;
 }
 
 void uvh_definitions_free(struct uvh_folder *folder)
 {
+	if (folder->free_stacks_read != NULL)
+		folder->free_stacks_read(folder->stacks_read);
+	free(folder->stacks.items);
+	free(folder->addresses.items);
+	free(folder->frames.items);
+	free(folder->lines.items);
+	free(folder->line_groups.items);
 	free(folder->callbacks.items);
 	free(folder->symbols.items);
 	free(folder->types.items);

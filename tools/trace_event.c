@@ -211,12 +211,24 @@ static void leave(struct uvh_stream *stream, struct uvh_trace_event *event, int 
 	drop_frame(stream);
 }
 
+int64_t uvh_monotonic_ms(const struct uvh_stream *stream, uint64_t ms)
+{
+	const struct uvh_clock *clock = &stream->folder->clock;
+	int64_t ns;
+
+	if (!clock->has_monotonic || ms == 0 || ms > INT64_MAX ||
+	    __builtin_mul_overflow((int64_t) ms, MS_NS, &ns) ||
+	    __builtin_add_overflow(ns, clock->from_monotonic_ns, &ns))
+		return 0;
+	return ns > 0 ? ns : 0;
+}
+
 /* Of a record with the low 32 bits of it: when a timer is due. 0: not known. */
 static int64_t due_ns(const struct uvh_stream *stream, enum uvh_layout layout,
 		      const struct uvh_record *record)
 {
 	const struct uvh_clock *clock = &stream->folder->clock;
-	int64_t now_ns, due_ms, ns;
+	int64_t now_ns, due_ms;
 
 	if (!clock->has_monotonic || (layout != UVH_LAYOUT_run_due && layout != UVH_LAYOUT_arm_due))
 		return 0;
@@ -224,10 +236,7 @@ static int64_t due_ns(const struct uvh_stream *stream, enum uvh_layout layout,
 		return 0;
 	due_ms = now_ns / MS_NS;
 	due_ms += (int32_t) ((uint32_t) record->due_ms - (uint32_t) due_ms);
-	if (__builtin_mul_overflow(due_ms, MS_NS, &ns) ||
-	    __builtin_add_overflow(ns, clock->from_monotonic_ns, &ns))
-		return 0;
-	return ns > 0 ? ns : 0;
+	return due_ms < 0 ? 0 : uvh_monotonic_ms(stream, (uint64_t) due_ms);
 }
 
 /* What a record that has it all says of its resource. */
@@ -330,6 +339,23 @@ static void happen(struct uvh_stream *stream, struct uvh_trace_event *event, enu
 	case UVHOOKS_EVENT_WORK_END:
 		shown->work_end_ns = event->time_ns;
 		break;
+	case UVHOOKS_EVENT_REF:
+	case UVHOOKS_EVENT_UNREF:
+		shown->unref = event->event == UVHOOKS_EVENT_UNREF;
+		break;
+	case UVHOOKS_EVENT_POOL_END:
+		shown->pool_end_ns = event->time_ns;
+		shown->pool_thread = (uint32_t) stream->thread->index;
+		break;
+	case UVH_TRACE_STACK:
+		if (event->stack_of == UVHOOKS_EVENT_INIT)
+			shown->init_stack = event->stack;
+		else if (event->stack_of == UVHOOKS_EVENT_START)
+			shown->start_stack = event->stack;
+		break;
+	case UVH_TRACE_STATE:
+		uvh_resource_state(resource, stream, record);
+		break;
 	case UVH_TRACE_RESOURCE:
 		shown->arm_async_id = event->other_async_id;
 		if (event->callback != 0)
@@ -358,7 +384,14 @@ static uvhooks_async_id implied_execution(enum uvh_layout layout, unsigned int e
 	case UVH_LAYOUT_arm:
 	case UVH_LAYOUT_arm_due:
 	case UVH_LAYOUT_wide:
+	case UVH_LAYOUT_of:
+	case UVH_LAYOUT_stuck:
+	case UVH_LAYOUT_stack:
+	case UVH_LAYOUT_stack_wide:
+	case UVH_LAYOUT_state:
 		break;
+	case UVH_LAYOUT_call:
+		return record->id;
 	}
 	return record->execution;
 }
@@ -405,6 +438,59 @@ static void of_resource(struct uvh_stream *stream, struct uvh_trace_event *event
 		uvh_resource_destroy(resource);
 }
 
+/* A call that ran while its caller waited is no resource; the caller's callback is one. */
+static void of_caller(struct uvh_stream *stream, struct uvh_trace_event *event,
+		      const struct uvh_record *record)
+{
+	struct uvh_resource *caller = uvh_resource_find(stream->folder, record->id);
+
+	event->resource = caller == NULL ? NULL : &caller->shown;
+	event->type = UVHOOKS_FSREQCALLBACK;
+	event->fs_type = event->event == UVHOOKS_EVENT_FS_CALL ? record->fs_type : UVHOOKS_FS_NONE;
+	event->no_loop = false;
+	event->trigger_async_id = caller == NULL ? 0 : caller->shown.trigger_async_id;
+}
+
+/* What only some records have. */
+static void take_rare(const struct uvh_stream *stream, struct uvh_trace_event *event,
+		      enum uvh_layout layout, const struct uvh_record *record)
+{
+	event->duration_ns = 0;
+	event->other_thread_id = event->stack = 0;
+	event->stack_of = stream->event;
+	if (layout == UVH_LAYOUT_call || layout == UVH_LAYOUT_stuck)
+		event->duration_ns =
+		    record->duration_ns > INT64_MAX ? INT64_MAX : (int64_t) record->duration_ns;
+	if (layout == UVH_LAYOUT_stuck)
+		event->other_thread_id = record->thread_id;
+	if (layout == UVH_LAYOUT_stack || layout == UVH_LAYOUT_stack_wide)
+		event->stack = record->stack;
+}
+
+/* Of what is it? */
+static void find_subject(struct uvh_stream *stream, struct uvh_trace_event *event,
+			 enum uvh_layout layout, const struct uvh_record *record)
+{
+	switch (event->event) {
+	case UVHOOKS_EVENT_LOOP_ENTER:
+	case UVHOOKS_EVENT_LOOP_EXIT:
+	case UVHOOKS_EVENT_LOOP_BUSY:
+		of_loop(stream, event, layout, record);
+		break;
+	case UVHOOKS_EVENT_FS_CALL:
+		of_caller(stream, event, record);
+		break;
+	case UVH_TRACE_STACK:
+		if (event->stack_of == UVHOOKS_EVENT_FS_CALL) {
+			of_caller(stream, event, record);
+			break;
+		}
+		/* fallthrough */
+	default:
+		of_resource(stream, event, layout, record);
+	}
+}
+
 /* Another thread has taken the stream over; on its stack is nothing yet. */
 static void hand_over(struct uvh_stream *stream)
 {
@@ -434,14 +520,12 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	event->thread = stream->thread;
 	if (UVH_UNLIKELY(stream->gap))
 		mend(stream, event->event, &record);
-	if (event->event == UVHOOKS_EVENT_LOOP_ENTER || event->event == UVHOOKS_EVENT_LOOP_EXIT) {
-		of_loop(stream, event, layout, &record);
-	} else {
-		of_resource(stream, event, layout, &record);
-		/* Good until the next event, even if its last frame is left now. */
-		if (event->resource->destroyed || event->event == UVHOOKS_EVENT_DESTROY)
-			trace->parting = (struct uvh_resource *) event->resource;
-	}
+	take_rare(stream, event, layout, &record);
+	find_subject(stream, event, layout, &record);
+	/* Good until the next event, even if its last frame is left now. */
+	if (event->resource != NULL &&
+	    (event->resource->destroyed || event->event == UVHOOKS_EVENT_DESTROY))
+		trace->parting = (struct uvh_resource *) event->resource;
 	kind = kind_begun(event->event);
 	if (kind >= 0) {
 		enter(stream, event, kind);
@@ -452,4 +536,5 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	}
 	if (event->resource != NULL)
 		happen(stream, event, layout, &record);
+	stream->event = event->event;
 }

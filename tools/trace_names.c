@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Adds the names of callbacks to the definitions: a packet of `symbol` records behind the others.
+/*
+ * Adds the names of callbacks, and the lines of what is on stacks, to the definitions: packets of
+ * `symbol` and `line` records behind the others.
  */
 #include "trace_names.h"
 
@@ -8,7 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stack_lines.h"
 #include "trace_parts.h"
+
+/* A packet that has grown so far is ended. */
+#define PACKET_BYTES ((size_t) 1 << 20)
 
 /* The packet as it grows; NULL: memory is short. */
 struct text {
@@ -45,6 +51,21 @@ static void put_symbol(struct text *text, uint64_t ticks, uint64_t address, cons
 	put(text, name, strlen(name) + 1);
 }
 
+/* As the file has them: made printable is what is read. */
+static void put_line(struct text *text, uint64_t ticks, uint64_t address,
+		     const struct uvh_trace_line *line)
+{
+	const uint16_t number = UVHOOKS_TRACE_DEFINITION_line;
+
+	put(text, &number, sizeof(number));
+	put(text, &ticks, sizeof(ticks));
+	put(text, &address, sizeof(address));
+	put(text, &line->line, sizeof(line->line));
+	put(text, line->function, strlen(line->function) + 1);
+	put(text, line->path, strlen(line->path) + 1);
+	put(text, line->module, strlen(line->module) + 1);
+}
+
 /* Finds the last packet; 0, or -1 if the file is not wholly made of packets. */
 static int find_end(int fd, struct uvhooks_trace_packet *last, uint64_t *size)
 {
@@ -64,28 +85,105 @@ static int find_end(int fd, struct uvhooks_trace_packet *last, uint64_t *size)
 	return 0;
 }
 
-static void compose(struct text *text, const struct uvh_folder *folder,
-		    struct uvhooks_trace_packet header)
-{
-	const uint64_t *addresses = folder->callbacks.items;
+/* The packets that are added. The header of the last, at `begin`, is not complete yet. */
+struct addition {
+	struct text all;
+	struct uvhooks_trace_packet header;
+	size_t begin;
+};
 
-	header.timestamp_begin = header.timestamp_end;
-	header.packet_seq_num++;
-	put(text, &header, sizeof(header));
-	for (size_t i = 0; i < folder->callbacks.count; i++)
-		put_symbol(text, header.timestamp_end, addresses[i],
-			   uvh_trace_callback_name(&folder->process, addresses[i]));
-	if (text->bytes == NULL)
+static void begin_packet(struct addition *addition)
+{
+	addition->begin = addition->all.used;
+	addition->header.packet_seq_num++;
+	put(&addition->all, &addition->header, sizeof(addition->header));
+}
+
+static void end_packet(struct addition *addition)
+{
+	uint64_t bits = (uint64_t) (addition->all.used - addition->begin) * 8;
+
+	addition->header.content_size = addition->header.packet_size = bits;
+	if (addition->all.bytes != NULL)
+		memcpy(addition->all.bytes + addition->begin, &addition->header,
+		       sizeof(addition->header));
+}
+
+/* Between two definitions. */
+static void may_end_packet(struct addition *addition)
+{
+	if (addition->all.used - addition->begin < PACKET_BYTES)
 		return;
-	header.content_size = header.packet_size = (uint64_t) text->used * 8;
-	memcpy(text->bytes, &header, sizeof(header));
+	end_packet(addition);
+	begin_packet(addition);
+}
+
+static int by_number(const void *left, const void *right)
+{
+	const uint64_t *one = left, *other = right;
+
+	return *one < *other ? -1 : *one > *other;
+}
+
+/* The addresses of all stacks, each once. */
+static uint64_t *find_addresses(const struct uvh_folder *folder, size_t *count)
+{
+	const uint64_t *all = folder->addresses.items;
+	uint64_t *addresses = malloc((folder->addresses.count + 1) * sizeof(*addresses));
+	size_t used = 0;
+
+	*count = 0;
+	if (addresses == NULL || folder->addresses.count == 0)
+		return addresses;
+	memcpy(addresses, all, folder->addresses.count * sizeof(*addresses));
+	qsort(addresses, folder->addresses.count, sizeof(*addresses), by_number);
+	for (size_t i = 1; i < folder->addresses.count; i++)
+		if (addresses[i] != addresses[used])
+			addresses[++used] = addresses[i];
+	*count = used + 1;
+	return addresses;
+}
+
+static void put_lines(struct addition *addition, const struct uvh_folder *folder)
+{
+	struct uvh_stack_lines lines = {.process = &folder->process};
+	struct uvh_trace_line found[UVH_ELF_LINES_MAX];
+	uint64_t *addresses;
+	size_t count;
+
+	addresses = find_addresses(folder, &count);
+	for (size_t i = 0; i < count; i++) {
+		size_t known = uvh_stack_lines_find(&lines, addresses[i], found);
+
+		may_end_packet(addition);
+		for (size_t k = 0; k < known; k++)
+			put_line(&addition->all, addition->header.timestamp_end, addresses[i],
+				 &found[k]);
+	}
+	free(addresses);
+	uvh_stack_lines_free(&lines);
+}
+
+static void compose(struct addition *addition, const struct uvh_folder *folder)
+{
+	const uint64_t *callbacks = folder->callbacks.items;
+
+	addition->header.timestamp_begin = addition->header.timestamp_end;
+	begin_packet(addition);
+	for (size_t i = 0; folder->symbols.count == 0 && i < folder->callbacks.count; i++) {
+		may_end_packet(addition);
+		put_symbol(&addition->all, addition->header.timestamp_end, callbacks[i],
+			   uvh_trace_callback_name(&folder->process, callbacks[i]));
+	}
+	if (folder->line_groups.count == 0)
+		put_lines(addition, folder);
+	end_packet(addition);
 }
 
 static void keep_names(const struct uvh_folder *folder)
 {
 	int directory = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct uvhooks_trace_packet last;
-	struct text text = {0};
+	struct addition addition = {0};
 	uint64_t size;
 	int fd;
 
@@ -97,17 +195,24 @@ static void keep_names(const struct uvh_folder *folder)
 	fd = openat(directory, "definitions", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		goto out;
-	if (find_end(fd, &last, &size) == 0) {
-		compose(&text, folder, last);
+	if (find_end(fd, &addition.header, &size) == 0) {
+		compose(&addition, folder);
 		/* All of it or nothing: half a packet is damage. */
-		if (text.bytes != NULL &&
-		    pwrite(fd, text.bytes, text.used, (off_t) size) != (ssize_t) text.used)
+		if (addition.all.bytes != NULL &&
+		    pwrite(fd, addition.all.bytes, addition.all.used, (off_t) size) !=
+			(ssize_t) addition.all.used)
 			(void) !ftruncate(fd, (off_t) size);
 	}
-	free(text.bytes);
+	free(addition.all.bytes);
 	close(fd);
 out:
 	close(directory);
+}
+
+static bool is_named(const struct uvh_folder *folder)
+{
+	return (folder->callbacks.count == 0 || folder->symbols.count != 0) &&
+	       (folder->addresses.count == 0 || folder->line_groups.count != 0);
 }
 
 void uvh_trace_keep_names(struct uvh_trace *trace)
@@ -116,7 +221,7 @@ void uvh_trace_keep_names(struct uvh_trace *trace)
 		const struct uvh_folder *folder =
 		    (const struct uvh_folder *) uvh_trace_process(trace, i);
 
-		if (folder->callbacks.count != 0 && folder->symbols.count == 0)
+		if (!is_named(folder))
 			keep_names(folder);
 	}
 }

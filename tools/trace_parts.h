@@ -26,6 +26,7 @@
 
 #include <endian.h>
 #include <string.h>
+#include <uvhooks/hooks.h>
 #include <uvhooks/trace.h>
 
 #define UVH_LIKELY(condition)   __builtin_expect(!!(condition), 1)
@@ -36,8 +37,8 @@
 
 #define UVH_WINDOW_BYTES ((size_t) 64 << 10)
 
-/* More bytes than the longest record has: 13 in front of a wide one's 44. */
-#define UVH_RECORD_BYTES 64
+/* More bytes than the longest record has: 13 in front of a state's 138. */
+#define UVH_RECORD_BYTES 160
 
 /*
  * How many resources may be held since an event of them may still come, which another thread has
@@ -61,6 +62,13 @@ struct uvh_resource {
 	struct uvh_resource *next, *previous;
 	uint32_t frames;     /* on how many stacks its callbacks are */
 	uint32_t generation; /* that of its trigger, and one more */
+	struct uvh_state *state;
+};
+
+/* What a resource's `state` points to. */
+struct uvh_state {
+	struct uvh_trace_state shown;
+	char text[UVHOOKS_STATE_TEXT_BYTES + 1];
 };
 
 struct uvh_resource_list {
@@ -110,6 +118,18 @@ struct uvh_thread_name {
 	uint64_t instance;
 	uint32_t thread_id;
 	const char *name;
+};
+
+/* A stack: where its parts are in the arrays that all share. */
+struct uvh_stack_parts {
+	struct uvh_trace_stack shown;
+	size_t first_address, first_frame;
+};
+
+/* Those of an address: one behind the other. */
+struct uvh_line_group {
+	uint64_t address;
+	size_t first, count;
 };
 
 /* A growing array of anything. */
@@ -182,6 +202,7 @@ struct uvh_stream {
 	struct uvh_window window;
 	bool begun;
 	unsigned int number;
+	unsigned int event; /* the latest that was made of a record */
 	uint64_t ticks;
 	int64_t next_ns, last_ns;
 	uint64_t packet_end; /* the time of the packet's last event */
@@ -221,7 +242,14 @@ struct uvh_folder {
 	struct uvh_array types;        /* const char *, from UVHOOKS_TYPE_NAMED on */
 	struct uvh_array counters;     /* struct uvh_trace_counter */
 	struct uvh_array thread_names; /* struct uvh_thread_name */
+	struct uvh_array stacks;       /* struct uvh_stack_parts, by number, from 1 on */
+	struct uvh_array addresses;    /* uint64_t, of all stacks */
+	struct uvh_array frames;       /* struct uvh_trace_frame, of all stacks */
+	struct uvh_array lines;        /* struct uvh_trace_line, of all addresses */
+	struct uvh_array line_groups;  /* struct uvh_line_group, by address */
 	struct uvh_trace_symbols *libraries;
+	void *stacks_read; /* what stack_frames.c has made of stacks; it is no part of the reader */
+	void (*free_stacks_read)(void *stacks_read);
 
 	struct uvh_resource_table table;
 	struct uvh_resource stranger; /* stands for what there is no memory for */
@@ -386,12 +414,24 @@ static inline struct uvh_part *uvh_stream_part(const struct uvh_stream *stream, 
 
 /* trace_record.c */
 
-/* The fields of a record; those that its layout lacks are 0. */
+/* The fields of a record; those that its layout lacks are 0, as far as said. */
 struct uvh_record {
 	uvhooks_async_id id, trigger, execution, other;
 	uint64_t callback, due_ms;
 	uint16_t flags, type;
 	int16_t fs_type;
+	/* From here on only what the layout has is set. */
+	uint64_t duration_ns;
+	uint32_t thread_id, stack, number;
+	int32_t fd;
+	uint64_t due_at_ms, repeat_ms, bytes;
+	union {
+		struct {
+			uint64_t text_0, text_1, text_2, text_3, text_4, text_5, text_6, text_7,
+			    text_8, text_9, text_10, text_11;
+		};
+		char text[UVHOOKS_STATE_TEXT_BYTES];
+	};
 };
 
 enum uvh_layout {
@@ -411,6 +451,9 @@ enum uvh_layout uvh_stream_record(struct uvh_stream *stream, unsigned int *event
 
 /* Makes the next record of the stream into an event. */
 void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event);
+
+/* Nanoseconds since 1970 of a time on libuv's clock, in milliseconds; 0: it is 0, or not known. */
+int64_t uvh_monotonic_ms(const struct uvh_stream *stream, uint64_t ms);
 
 /* trace_thread.c */
 
@@ -441,6 +484,10 @@ void uvh_resource_release(struct uvh_resource *resource);
 
 /* Drops it if nothing needs it any more. */
 void uvh_resource_settle(struct uvh_trace *trace, struct uvh_resource *resource);
+
+/* How it stands now. */
+void uvh_resource_state(struct uvh_resource *resource, const struct uvh_stream *stream,
+			const struct uvh_record *record);
 
 void uvh_resources_free(struct uvh_trace *trace);
 

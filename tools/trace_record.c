@@ -8,7 +8,6 @@
 
 #define NUMBER_MASK ((1u << UVHOOKS_TRACE_NUMBER_BITS) - 1)
 #define TIME_MASK   ((UINT64_C(1) << UVHOOKS_TRACE_TIME_BITS) - 1)
-#define NUMBERS     (1u << UVHOOKS_TRACE_NUMBER_BITS)
 #define HEAD_BYTES  4
 #define LONG_BYTES  13
 
@@ -17,17 +16,25 @@
 enum { UVHOOKS_TRACE_LAYOUT_MAP(LAYOUT) };
 #undef LAYOUT
 
-_Static_assert(LONG_BYTES + wide_bytes < UVH_RECORD_BYTES, "a record fits");
+#define LAYOUT(layout, fields)                                                                     \
+	_Static_assert(LONG_BYTES + layout##_bytes <= UVH_RECORD_BYTES, "a record fits");
+UVHOOKS_TRACE_LAYOUT_MAP(LAYOUT)
+#undef LAYOUT
 
 /* Of each number: its event, its layout, and how long that is. 0 bytes: there is none. */
 static const struct {
 	uint8_t event, layout, bytes;
-} kinds[NUMBERS] = {
+} kinds[UVHOOKS_TRACE_NUMBERS] = {
 #define XX(number, event, layout)                                                                  \
 	[number] = {UVHOOKS_EVENT_##event, UVH_LAYOUT_##layout, layout##_bytes},
-    UVHOOKS_TRACE_RECORD_MAP(XX)
+    UVHOOKS_TRACE_RECORD_MAP(XX) UVHOOKS_TRACE_RARE_MAP(XX)
 #undef XX
-	[UVHOOKS_TRACE_RESOURCE] = {UVH_TRACE_RESOURCE, UVH_LAYOUT_wide, wide_bytes},
+#define UVH_TRACE_resource       UVH_TRACE_RESOURCE
+#define UVH_TRACE_stack          UVH_TRACE_STACK
+#define UVH_TRACE_state          UVH_TRACE_STATE
+#define XX(number, name, layout) [number] = {UVH_TRACE_##name, UVH_LAYOUT_##layout, layout##_bytes},
+	UVHOOKS_TRACE_ADDITION_MAP(XX)
+#undef XX
 };
 
 /* 32 bits are the low ones of an id, but for those of a time. */
@@ -42,6 +49,10 @@ static const struct {
 #define BASE_OF_trigger   id_base
 #define BASE_OF_execution id_base
 #define BASE_OF_due_ms    0
+#define BASE_OF_thread_id 0
+#define BASE_OF_stack     0
+#define BASE_OF_fd        0
+#define BASE_OF_number    0
 
 #define LAYOUT(layout, fields)                                                                     \
 	static inline const unsigned char *take_##layout(                                          \
@@ -59,7 +70,7 @@ enum uvh_layout uvh_stream_record(struct uvh_stream *stream, unsigned int *event
 	const enum uvh_layout layout = kinds[stream->number].layout;
 
 	*event = kinds[stream->number].event;
-	memset(record, 0, sizeof(*record));
+	memset(record, 0, offsetof(struct uvh_record, duration_ns));
 	switch (layout) {
 #define LAYOUT(layout, fields)                                                                     \
 	case UVH_LAYOUT_##layout:                                                                  \
@@ -172,7 +183,7 @@ static const char *take_head(struct uvh_stream *stream)
 		if (ticks < stream->ticks)
 			return "a record has a time before that of the one in front of it";
 	}
-	if (UVH_UNLIKELY(number >= NUMBERS || kinds[number].bytes == 0))
+	if (UVH_UNLIKELY(number >= UVHOOKS_TRACE_NUMBERS || kinds[number].bytes == 0))
 		return "a record has a number that none has";
 	if (UVH_UNLIKELY(left < head + kinds[number].bytes))
 		return "a record is longer than its packet";

@@ -151,6 +151,7 @@ static void describe_unknown(struct uvh_resource *resource, struct uvh_folder *f
 		    .process = &folder->process,
 		    .fs_type = UVHOOKS_FS_NONE,
 		    .thread = UINT32_MAX,
+		    .pool_thread = UINT32_MAX,
 		},
 	};
 }
@@ -244,6 +245,7 @@ static void drop(struct uvh_trace *trace, struct uvh_resource *resource)
 	unlink_from(resource->shown.destroyed ? &trace->remembered : &trace->alive, resource);
 	if (resource->shown.user != NULL && trace->forget != NULL)
 		trace->forget(resource->shown.user);
+	free(resource->state);
 	free(resource);
 }
 
@@ -338,8 +340,41 @@ static void free_list(struct uvh_trace *trace, struct uvh_resource_list *list)
 		next = resource->next;
 		if (resource->shown.user != NULL && trace->forget != NULL)
 			trace->forget(resource->shown.user);
+		free(resource->state);
 		free(resource);
 	}
+}
+
+void uvh_resource_state(struct uvh_resource *resource, const struct uvh_stream *stream,
+			const struct uvh_record *record)
+{
+	struct uvh_state *state = resource->state;
+
+	if (is_stranger(resource))
+		return;
+	if (state == NULL)
+		state = resource->state = calloc(1, sizeof(*state));
+	if (state == NULL) {
+		uvh_damage_memory(trace_of(resource));
+		return;
+	}
+	/* A later one may know less: of a call that is over nobody knows what it was given. */
+	if (record->text[0] != '\0' || state->text[0] == '\0')
+		memcpy(state->text, record->text, sizeof(record->text));
+	uvh_text_clean(state->text);
+	state->shown = (struct uvh_trace_state){
+	    .flags = record->flags,
+	    .fd = record->fd,
+	    .number = record->number != 0 ? record->number : state->shown.number,
+	    .due_ns = uvh_monotonic_ms(stream, record->due_at_ms),
+	    .repeat_ms = record->repeat_ms,
+	    .bytes = record->bytes,
+	    .text = state->text,
+	    .time_ns = stream->next_ns,
+	};
+	resource->shown.state = &state->shown;
+	if (uvhooks_type_kind(resource->shown.type) == UVHOOKS_KIND_HANDLE)
+		resource->shown.unref = (record->flags & UVHOOKS_STATE_REF) == 0;
 }
 
 void uvh_resources_free(struct uvh_trace *trace)

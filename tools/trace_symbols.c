@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "elf_debug.h"
 #include "elf_functions.h"
 #include "elf_symbols.h"
 
@@ -27,6 +27,8 @@ struct file {
 	bool is_open;
 	struct uvh_raw raw;
 	struct uvh_elf_functions functions;
+	bool lines_tried;
+	struct uvh_elf_lines *lines; /* NULL: none */
 };
 
 /*
@@ -38,6 +40,7 @@ struct origin {
 	uint8_t build_id[UVH_BUILD_ID_BYTES];
 	struct file file;
 	struct file debug;
+	char *debug_path;
 	char path[];
 };
 
@@ -73,6 +76,8 @@ static void close_file(struct file *file)
 {
 	if (!file->is_open)
 		return;
+	uvh_elf_lines_close(file->lines);
+	file->lines = NULL;
 	uvh_elf_functions_free(&file->functions);
 	uvh_raw_close(&file->raw);
 	file->is_open = false;
@@ -88,6 +93,7 @@ void uvh_trace_symbols_close(struct uvh_trace_symbols *symbols)
 		symbols->origins = origin->next;
 		close_file(&origin->file);
 		close_file(&origin->debug);
+		free(origin->debug_path);
 		free(origin);
 	}
 	for (size_t i = 0; i < symbols->name_slots; i++)
@@ -145,19 +151,14 @@ static bool is_regular(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/* Opens a file of any kind that has functions, if it is the one that ran. */
-static void open_file(struct file *file, const char *path)
+/* Takes a file that was opened; it is closed if memory is short. */
+static void take_file(struct file *file)
 {
-	if (!is_regular(path) || uvh_raw_open(&file->raw, path) != 0)
-		return;
 	if (uvh_elf_functions_read(&file->functions, &file->raw) != 0) {
 		uvh_raw_close(&file->raw);
 		return;
 	}
-	/* It is mapped: however many there are, they take no descriptors. */
-	elf_cntl(file->raw.elf, ELF_C_FDDONE);
-	close(file->raw.fd);
-	file->raw.fd = -1;
+	uvh_raw_forget_descriptor(&file->raw);
 	file->is_open = true;
 }
 
@@ -174,35 +175,44 @@ static bool is_zero(const uint8_t build_id[UVH_BUILD_ID_BYTES])
  */
 static struct file *file_of(struct origin *origin)
 {
+	struct file *file = &origin->file;
 	uint8_t found[UVH_BUILD_ID_BYTES];
 
-	if (!origin->file.tried) {
-		origin->file.tried = true;
-		if (origin->path[0] != '/' && is_zero(origin->build_id))
-			return &origin->file;
-		open_file(&origin->file, origin->path);
-		if (!origin->file.is_open)
-			return &origin->file;
-		uvh_build_id(&origin->file.raw, found, sizeof(found));
-		if (memcmp(found, origin->build_id, sizeof(found)) != 0)
-			close_file(&origin->file);
-	}
-	return &origin->file;
+	if (file->tried)
+		return file;
+	file->tried = true;
+	if ((origin->path[0] != '/' && is_zero(origin->build_id)) || !is_regular(origin->path) ||
+	    uvh_raw_open(&file->raw, origin->path) != 0)
+		return file;
+	uvh_build_id(&file->raw, found, sizeof(found));
+	if (memcmp(found, origin->build_id, sizeof(found)) == 0)
+		take_file(file);
+	else
+		uvh_raw_close(&file->raw);
+	return file;
 }
 
+/* Only where the file itself is open. */
 static struct file *debug_file_of(struct origin *origin)
 {
 	char path[PATH_MAX];
 
-	if (!origin->debug.tried) {
-		origin->debug.tried = true;
-		uvh_debug_path(&origin->file.raw, path);
-		open_file(&origin->debug, path);
-		if (origin->debug.is_open &&
-		    !uvh_is_debug_of(&origin->debug.raw, &origin->file.raw))
-			close_file(&origin->debug);
+	if (origin->debug.tried)
+		return &origin->debug;
+	origin->debug.tried = true;
+	if (uvh_debug_open(&origin->debug.raw, &origin->file.raw, origin->path, path)) {
+		take_file(&origin->debug);
+		origin->debug_path = strdup(path);
 	}
 	return &origin->debug;
+}
+
+static struct uvh_elf_lines *lines_of(struct file *file, const char *path)
+{
+	if (file->is_open && !file->lines_tried && path != NULL)
+		file->lines = uvh_elf_lines_open(path);
+	file->lines_tried = true;
+	return file->lines;
 }
 
 /* Appends to the name in `buffer`, whose `used` bytes are full; cuts with "..." at its end. */
@@ -332,4 +342,57 @@ const char *uvh_trace_symbols_name(struct uvh_trace_symbols *symbols, uint64_t a
 	place->address = address;
 	symbols->name_count++;
 	return place->text;
+}
+
+static size_t find_lines(struct origin *origin, uint64_t address,
+			 struct uvh_elf_line lines[UVH_ELF_LINES_MAX])
+{
+	struct uvh_elf_lines *source = lines_of(file_of(origin), origin->path);
+
+	if (source == NULL && origin->file.is_open && debug_file_of(origin)->is_open)
+		source = lines_of(&origin->debug, origin->debug_path);
+	return source != NULL ? uvh_elf_lines_find(source, address, lines) : 0;
+}
+
+/* The function by the tables of symbols, which know no lines. */
+static const char *find_function(struct origin *origin, uint64_t address)
+{
+	const char *name = NULL;
+	uint64_t offset;
+
+	if (!origin->file.is_open)
+		return NULL;
+	name = uvh_elf_functions_find(&origin->file.functions, address, &offset);
+	if (name == NULL && debug_file_of(origin)->is_open)
+		name = uvh_elf_functions_find(&origin->debug.functions, address, &offset);
+	return name;
+}
+
+size_t uvh_trace_symbols_lines(struct uvh_trace_symbols *symbols, uint64_t address,
+			       struct uvh_elf_line lines[UVH_ELF_LINES_MAX])
+{
+	const struct library *library = find_library(symbols, address - 1);
+	uint64_t offset;
+	size_t count;
+
+	if (library == NULL)
+		return 0;
+	offset = address - 1 - library->bias;
+	count = find_lines(library->origin, offset, lines);
+	if (count == 0)
+		lines[count++] = (struct uvh_elf_line){0};
+	if (lines[count - 1].function == NULL)
+		lines[count - 1].function = find_function(library->origin, offset);
+	return count;
+}
+
+const char *uvh_trace_symbols_module(const struct uvh_trace_symbols *symbols, uint64_t address,
+				     uint64_t *offset)
+{
+	const struct library *library = find_library(symbols, address - 1);
+
+	if (library == NULL)
+		return NULL;
+	*offset = address - library->bias;
+	return library->origin->path;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an address in a traced process to a name, by the files of its libraries and, where they are
- * installed, the debug files that belong to them by build id.
+ * From an address in a traced process to a name, and to lines of source, by the files of its
+ * libraries and, where they are installed, the debug files that belong to them.
  */
 #ifndef UVH_TRACE_SYMBOLS_H
 #define UVH_TRACE_SYMBOLS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "elf_lines.h"
 
 #define UVH_BUILD_ID_BYTES 20
 
@@ -40,5 +42,17 @@ int uvh_trace_symbols_add(struct uvh_trace_symbols *symbols,
  * address is looked up once; the text is good until the close.
  */
 const char *uvh_trace_symbols_name(struct uvh_trace_symbols *symbols, uint64_t address);
+
+/*
+ * The lines of source of an address of a stack: what is meant lies just before it. Returns how
+ * many; at least one, of which perhaps nothing is known, if it lies in a library, else 0. Looked up
+ * each time. The texts, as the files have them, are good until the close.
+ */
+size_t uvh_trace_symbols_lines(struct uvh_trace_symbols *symbols, uint64_t address,
+			       struct uvh_elf_line lines[UVH_ELF_LINES_MAX]);
+
+/* The path of the library that such an address lies in, and the address in it; NULL: none. */
+const char *uvh_trace_symbols_module(const struct uvh_trace_symbols *symbols, uint64_t address,
+				     uint64_t *offset);
 
 #endif

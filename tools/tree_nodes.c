@@ -149,7 +149,7 @@ void uvh_tree_add(struct uvh_tree *tree, const struct uvh_trace_event *event)
 	bool passes = uvh_trace_filter_wants(tree->filter, tree->trace, event);
 	uint32_t node;
 
-	if (event->resource == NULL)
+	if (event->resource == NULL || !uvh_trace_is_life(event))
 		return;
 	if (tree->has_id && uvh_trace_filter_wants_process(tree->filter, event->process))
 		node = node_below_id(tree, event);

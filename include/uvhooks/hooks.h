@@ -67,7 +67,11 @@ struct uvhooks_event {
 	void *loop;                          /* its uv_loop_t; NULL for a thread */
 	void *callback;                      /* the program's function that is armed or called */
 	const void *stores;                  /* what uvhooks_local_storage_store_of_event reads */
-					     /* end of ABI 1 */
+	uint32_t stack;           /* of init, start, fs_call and stall: where it was done, for
+				     uvhooks_read_stack (stacks.h); 0: not taken */
+	uint32_t other_thread_id; /* stall: the thread that is stuck */
+	uint64_t duration_ns;     /* fs_call, stall */
+				  /* end of ABI 1 */
 };
 
 typedef void (*uvhooks_event_cb)(const struct uvhooks_event *event, void *data);
@@ -99,6 +103,12 @@ struct uvhooks_callbacks {
 	uvhooks_event_cb type_change;
 	uvhooks_event_cb loop_enter;
 	uvhooks_event_cb loop_exit;
+	uvhooks_event_cb ref;
+	uvhooks_event_cb unref;
+	uvhooks_event_cb pool_end;
+	uvhooks_event_cb fs_call;
+	uvhooks_event_cb loop_busy;
+	uvhooks_event_cb stall;
 	/* end of ABI 1 */
 };
 
@@ -184,6 +194,44 @@ typedef void (*uvhooks_resource_cb)(const struct uvhooks_resource *resource, voi
  */
 UVHOOKS_API size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data);
 
+/* What a resource is about and how it stands: what libuv itself goes by when it asks whether a
+   loop is alive. `size` says how many bytes are valid; fields are only appended. */
+#define UVHOOKS_STATE_TEXT_BYTES 96
+
+struct uvhooks_state {
+	uint32_t size;
+	uint32_t flags;     /* enum uvhooks_state_flag, or'ed */
+	int32_t fd;         /* its descriptor, or the file's of an fs request; -1: none */
+	uint32_t number;    /* a process's pid, a signal's number, else 0 */
+	uint64_t due_ms;    /* an armed timer: when it fires, on the loop's clock; else 0 */
+	uint64_t repeat_ms; /* a timer's interval; else 0 */
+	uint64_t bytes;     /* waiting to be written: of a write or send request, or a stream */
+	/* UTF-8 as far as the program's is, and cut in front: a path; "LOCAL", "LOCAL < PEER" (it
+	   was accepted) or "LOCAL > PEER" with addresses as ADDRESS:PORT or [ADDRESS]:PORT; a name
+	   and a service that are looked up, as NAME:SERVICE; what a child was spawned from */
+	char text[UVHOOKS_STATE_TEXT_BYTES];
+	/* end of ABI 1 */
+};
+
+enum uvhooks_state_flag {
+	UVHOOKS_STATE_ACTIVE = 1,  /* uv_is_active; of a request: always */
+	UVHOOKS_STATE_REF = 2,     /* uv_has_ref; of a request: always */
+	UVHOOKS_STATE_CLOSING = 4, /* uv_is_closing */
+	UVHOOKS_STATE_READING = 8, /* a stream or socket is being read, or listens */
+};
+
+/*
+ * How the resource of an event, or of uvhooks_for_each_resource(), stands now. The caller sets
+ * `state->size` to its own sizeof first. It looks into the uv_handle_t or uv_req_t, so it is for
+ * resources that are alive, on the thread that drives their loop. `text` takes a system call for
+ * sockets. 0, -EINVAL for a size that is none or a `pointer` that is NULL, -ENOENT for a type that
+ * is no handle and no request, -ENOSYS without the shim.
+ *
+ * Node: none (process.getActiveResourcesInfo() gives names only). Thread: the loop's. Since: 0.1.
+ */
+UVHOOKS_API int uvhooks_resource_state(unsigned int type, const void *pointer,
+				       struct uvhooks_state *state);
+
 /* `size` says how many bytes are valid; fields are only appended. */
 struct uvhooks_libuv {
 	uint32_t size;
@@ -224,6 +272,7 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
  *   patches_refused       functions of a patched libuv that were left alone
  *   notices_failed        the loader does not tell of new libraries; looked for now and then
  *   types_exhausted       more than 64,000 names of types: the resource is called EMBEDDER
+ *   pool_ends_missed      pool_end events of requests that had no id yet, or no memory for a context
  *   stores_exhausted      no memory for a store of a local storage: it was not entered or captured
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
@@ -246,7 +295,8 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
 	XX(patches_refused)                                                                        \
 	XX(notices_failed)                                                                         \
 	XX(types_exhausted)                                                                        \
-	XX(stores_exhausted)
+	XX(stores_exhausted)                                                                       \
+	XX(pool_ends_missed)
 
 struct uvhooks_counters {
 	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */
@@ -302,6 +352,8 @@ static inline int uvhooks_bare_resource(struct uvhooks_resource *resource)
 	     : uvhooks_bare_resource(__VA_ARGS__))
 #define uvhooks_for_each_resource(...)                                                             \
 	(UVHOOKS_HAS(uvhooks_for_each_resource) ? (uvhooks_for_each_resource) (__VA_ARGS__) : 0)
+#define uvhooks_resource_state(...)                                                                \
+	(UVHOOKS_HAS(uvhooks_resource_state) ? (uvhooks_resource_state) (__VA_ARGS__) : -ENOSYS)
 #define uvhooks_for_each_libuv(...)                                                                \
 	(UVHOOKS_HAS(uvhooks_for_each_libuv) ? (uvhooks_for_each_libuv) (__VA_ARGS__) : 0)
 #define uvhooks_get_counters(...)                                                                  \

@@ -103,14 +103,43 @@ struct uvhooks_trace_packet {
 	XX(29, LOOP_EXIT, wide)                                                                    \
 	XX(30, BEFORE, run_due)
 
-#define UVHOOKS_TRACE_START_DUE  15
-#define UVHOOKS_TRACE_BEFORE_DUE 30
+/*
+ * Rarer ones, whose numbers do not fit into 5 bits: their heads are extended ones. `stack` follows
+ * the init, start, fs_call or stall that it belongs to in its stream, as `stack` in short does
+ * where the id goes with id_base; `state` follows an init or start, a resource that is told alive,
+ * or stands for itself where one is told at the end or when its loop is busy.
+ */
+#define UVHOOKS_TRACE_RARE_MAP(XX)                                                                 \
+	XX(32, REF, of)                                                                            \
+	XX(33, UNREF, of)                                                                          \
+	XX(34, POOL_END, of)                                                                       \
+	XX(35, FS_CALL, call)                                                                      \
+	XX(36, LOOP_BUSY, of)                                                                      \
+	XX(37, STALL, stuck)
+
+#define UVHOOKS_TRACE_NUMBERS 40 /* all are less than that */
 
 /*
- * Number 14 is no event: a resource that is alive, told when recording begins and, by a flight
- * recorder, again and again. Layout wide; `other` is the execution id that armed it last.
+ * What is no event, but adds to one, or to what is known:
+ *
+ *   resource      one that is alive, told when recording begins, when it ends or its loop is busy,
+ *                 and, by a flight recorder, again and again; `other` is the execution id that
+ *                 armed it last
+ *   stack, state  see above
  */
-#define UVHOOKS_TRACE_RESOURCE 14
+#define UVHOOKS_TRACE_ADDITION_MAP(XX)                                                             \
+	XX(10, stack, stack)                                                                       \
+	XX(14, resource, wide)                                                                     \
+	XX(38, stack, stack_wide)                                                                  \
+	XX(39, state, state)
+
+#define UVHOOKS_TRACE_STACK      10
+#define UVHOOKS_TRACE_RESOURCE   14
+#define UVHOOKS_TRACE_STACK_WIDE 38
+#define UVHOOKS_TRACE_STATE      39
+
+#define UVHOOKS_TRACE_START_DUE  15
+#define UVHOOKS_TRACE_BEFORE_DUE 30
 
 /*
  * The layouts: fields as FIELD(bits, sign, name), behind the first word. `due_ms` is when a timer
@@ -127,7 +156,13 @@ struct uvhooks_trace_packet {
 	LAYOUT(arm, UVHOOKS_TRACE_ARM)                                                             \
 	LAYOUT(arm_due, UVHOOKS_TRACE_ARM_DUE)                                                     \
 	LAYOUT(wake, UVHOOKS_TRACE_WAKE)                                                           \
-	LAYOUT(wide, UVHOOKS_TRACE_WIDE_FIELDS)
+	LAYOUT(wide, UVHOOKS_TRACE_WIDE_FIELDS)                                                    \
+	LAYOUT(of, UVHOOKS_TRACE_OF)                                                               \
+	LAYOUT(call, UVHOOKS_TRACE_CALL)                                                           \
+	LAYOUT(stuck, UVHOOKS_TRACE_STUCK)                                                         \
+	LAYOUT(stack, UVHOOKS_TRACE_STACK_FIELDS)                                                  \
+	LAYOUT(stack_wide, UVHOOKS_TRACE_STACK_WIDE_FIELDS)                                        \
+	LAYOUT(state, UVHOOKS_TRACE_STATE_FIELDS)
 
 #define UVHOOKS_TRACE_ID(FIELD) FIELD(32, u, id)
 #define UVHOOKS_TRACE_RUN(FIELD)                                                                   \
@@ -170,6 +205,44 @@ struct uvhooks_trace_packet {
 	FIELD(16, u, flags)                                                                        \
 	FIELD(16, u, type)                                                                         \
 	FIELD(16, s, fs_type)
+#define UVHOOKS_TRACE_OF(FIELD)                                                                    \
+	FIELD(64, u, id)                                                                           \
+	FIELD(64, u, execution)
+#define UVHOOKS_TRACE_CALL(FIELD)                                                                  \
+	FIELD(64, u, id)                                                                           \
+	FIELD(64, u, duration_ns)                                                                  \
+	FIELD(16, s, fs_type)
+#define UVHOOKS_TRACE_STUCK(FIELD)                                                                 \
+	FIELD(64, u, id)                                                                           \
+	FIELD(64, u, duration_ns)                                                                  \
+	FIELD(32, u, thread_id)
+#define UVHOOKS_TRACE_STACK_FIELDS(FIELD)                                                          \
+	FIELD(32, u, id)                                                                           \
+	FIELD(32, u, stack)
+#define UVHOOKS_TRACE_STACK_WIDE_FIELDS(FIELD)                                                     \
+	FIELD(64, u, id)                                                                           \
+	FIELD(32, u, stack)
+/* The text's bytes, zeros behind it, in the order of memory: words, since an event has no texts. */
+#define UVHOOKS_TRACE_STATE_FIELDS(FIELD)                                                          \
+	FIELD(64, u, id)                                                                           \
+	FIELD(16, u, flags)                                                                        \
+	FIELD(32, s, fd)                                                                           \
+	FIELD(32, u, number)                                                                       \
+	FIELD(64, u, due_at_ms)                                                                    \
+	FIELD(64, u, repeat_ms)                                                                    \
+	FIELD(64, u, bytes)                                                                        \
+	FIELD(64, u, text_0)                                                                       \
+	FIELD(64, u, text_1)                                                                       \
+	FIELD(64, u, text_2)                                                                       \
+	FIELD(64, u, text_3)                                                                       \
+	FIELD(64, u, text_4)                                                                       \
+	FIELD(64, u, text_5)                                                                       \
+	FIELD(64, u, text_6)                                                                       \
+	FIELD(64, u, text_7)                                                                       \
+	FIELD(64, u, text_8)                                                                       \
+	FIELD(64, u, text_9)                                                                       \
+	FIELD(64, u, text_10)                                                                      \
+	FIELD(64, u, text_11)
 
 /* Beside enum uvhooks_flag, in the flags of init, the wide records and `resource`: the resource
    belongs to no loop (a thread; an embedder's resource of a thread without one). */
@@ -197,7 +270,14 @@ struct uvhooks_trace_packet {
 	/* the process has ended by itself */                                                      \
 	XX(7, end, UVHOOKS_TRACE_END_FIELDS)                                                       \
 	/* a libuv in the process */                                                               \
-	XX(8, libuv, UVHOOKS_TRACE_LIBUV_FIELDS)
+	XX(8, libuv, UVHOOKS_TRACE_LIBUV_FIELDS)                                                   \
+	/* one of a stack's addresses; `depth` counts from 0, the innermost, in order */           \
+	XX(9, stack_address, UVHOOKS_TRACE_STACK_ADDRESS_FIELDS)                                   \
+	/* one of a stack's frames in a script language, likewise */                               \
+	XX(10, stack_frame, UVHOOKS_TRACE_STACK_FRAME_FIELDS)                                      \
+	/* what a stack's address means, found by the tools when the program had ended; of several \
+	   with one address the first is the innermost, inlined into the next */                   \
+	XX(11, line, UVHOOKS_TRACE_LINE_FIELDS)
 
 #define UVHOOKS_TRACE_LIBRARY_FIELDS(FIELD, BYTES, STRING)                                         \
 	FIELD(64, u, begin)                                                                        \
@@ -226,6 +306,22 @@ struct uvhooks_trace_packet {
 #define UVHOOKS_TRACE_LIBUV_FIELDS(FIELD, BYTES, STRING)                                           \
 	FIELD(32, u, version) /* as uv_version() gives it: 0x012c02 is 1.44.2; 0: unknown */       \
 	STRING(path)
+#define UVHOOKS_TRACE_STACK_ADDRESS_FIELDS(FIELD, BYTES, STRING)                                   \
+	FIELD(32, u, stack)                                                                        \
+	FIELD(16, u, depth)                                                                        \
+	FIELD(64, u, address)
+#define UVHOOKS_TRACE_STACK_FRAME_FIELDS(FIELD, BYTES, STRING)                                     \
+	FIELD(32, u, stack)                                                                        \
+	FIELD(16, u, depth)                                                                        \
+	FIELD(32, u, line)                                                                         \
+	STRING(function)                                                                           \
+	STRING(path)
+#define UVHOOKS_TRACE_LINE_FIELDS(FIELD, BYTES, STRING)                                            \
+	FIELD(64, u, address)                                                                      \
+	FIELD(32, u, line)                                                                         \
+	STRING(function)                                                                           \
+	STRING(path)                                                                               \
+	STRING(module) /* the file that the code lies in */
 
 enum uvhooks_trace_definition {
 #define XX(number, name, FIELDS) UVHOOKS_TRACE_DEFINITION_##name = number,

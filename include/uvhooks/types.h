@@ -291,7 +291,20 @@ static inline const char *uvhooks_fs_name(int fs_type)
 
 #define UVHOOKS_FS_NONE (-1)
 
-/* Events, in the order in which a resource meets them; the first five are Node's. */
+/*
+ * Events, in the order in which a resource meets them; the first five are Node's. Those behind
+ * LOOP_EXIT answer questions about a program rather than tell its story: the recorder keeps them,
+ * and a log has them only where they are asked for.
+ *
+ *   REF, UNREF   uv_ref and uv_unref have changed whether a handle keeps its loop alive
+ *   POOL_END     a thread of libuv's pool has done what libuv itself does there for a request of
+ *                the file system, the resolver or random bytes; on that thread
+ *   FS_CALL      a file system call without a callback has returned: it ran here, while the caller
+ *                waited, for `duration_ns`. Of no resource: the id is the execution id
+ *   LOOP_BUSY    uv_loop_close has said UV_EBUSY; as loop_exit, of the loop
+ *   STALL        a callback has run for `duration_ns` and still does: a watchdog looked where. On
+ *                the watchdog's thread; `other_thread_id` is the one that is stuck
+ */
 #define UVHOOKS_EVENT_MAP(XX)                                                                      \
 	XX(INIT, init)                                                                             \
 	XX(BEFORE, before)                                                                         \
@@ -306,7 +319,13 @@ static inline const char *uvhooks_fs_name(int fs_type)
 	XX(LINK, link)                                                                             \
 	XX(TYPE_CHANGE, type_change)                                                               \
 	XX(LOOP_ENTER, loop_enter)                                                                 \
-	XX(LOOP_EXIT, loop_exit)
+	XX(LOOP_EXIT, loop_exit)                                                                   \
+	XX(REF, ref)                                                                               \
+	XX(UNREF, unref)                                                                           \
+	XX(POOL_END, pool_end)                                                                     \
+	XX(FS_CALL, fs_call)                                                                       \
+	XX(LOOP_BUSY, loop_busy)                                                                   \
+	XX(STALL, stall)
 
 enum uvhooks_event_type {
 #define XX(name, text) UVHOOKS_EVENT_##name,
@@ -314,6 +333,9 @@ enum uvhooks_event_type {
 #undef XX
 	    UVHOOKS_EVENT_MAX
 };
+
+/* The events of a log where nothing else is asked for, a bit for each. */
+#define UVHOOKS_EVENTS_OF_A_LOG ((1u << (UVHOOKS_EVENT_LOOP_EXIT + 1)) - 1)
 
 /* The event's name as design and logs write it: "work_begin". */
 static inline const char *uvhooks_event_name(unsigned int event)

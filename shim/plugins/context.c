@@ -48,7 +48,6 @@
 #include <string.h>
 #include <uvhooks/local_storage.h>
 
-#define ALL_EVENTS ((1u << UVHOOKS_EVENT_MAX) - 1)
 
 #define TAGS_MAX 64
 
@@ -391,7 +390,7 @@ static int context_init(struct uvhooks_plugin_args *args)
 		return uvhooks_plugin_error(args, "no memory to watch forks");
 	is_verbose = verbose != NULL && strcmp(verbose, "1") == 0;
 	/* All events: those that are not shown may still begin or end a connection. */
-	return log_hook(args, ALL_EVENTS, on_event);
+	return log_hook(args, UVHOOKS_EVENTS_OF_A_LOG, on_event);
 }
 
 UVHOOKS_PLUGIN = {

@@ -84,6 +84,10 @@ void log_json_event(struct log_line *line, const struct uvhooks_event *event,
 		add_id(line, ",\"sender\":", event->other_async_id);
 	if (event->event == UVHOOKS_EVENT_LINK)
 		add_id(line, ",\"other\":", event->other_async_id);
+	if (event->duration_ns != 0)
+		add_number(line, ",\"duration_ns\":", event->duration_ns);
+	if (event->other_thread_id != 0)
+		add_number(line, ",\"stuck_thread\":", event->other_thread_id);
 	if (event->flags != 0)
 		add_flags(line, event->flags);
 	log_line_text(line, "}");

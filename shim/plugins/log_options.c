@@ -163,6 +163,6 @@ int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *
 			return -1;
 	}
 	if (log_options.events == 0)
-		log_options.events = ALL_EVENTS;
+		log_options.events = UVHOOKS_EVENTS_OF_A_LOG;
 	return 0;
 }

@@ -102,6 +102,14 @@ void log_text_event(struct log_line *line, const struct uvhooks_event *event,
 		log_line_text(line, " callback=");
 		log_line_text(line, log_symbol(event->callback, symbol));
 	}
+	if (event->duration_ns != 0) {
+		log_line_text(line, " duration_ns=");
+		log_line_number(line, event->duration_ns);
+	}
+	if (event->other_thread_id != 0) {
+		log_line_text(line, " stuck_thread=");
+		log_line_number(line, event->other_thread_id);
+	}
 	if (event->flags != 0)
 		add_flags(line, event->flags);
 	if (moment->show_thread) {

@@ -22,8 +22,9 @@
 /* One packet and the struct before it. */
 #define RECORDER_BUFFER_BYTES ((size_t) 64 * 1024)
 
-/* More than the longest record, so that one always has room where another may begin. */
-#define RECORDER_RECORD_BYTES 64
+/* More than the records of one event, its stack and its state, so that they always have room where
+   one may begin. */
+#define RECORDER_RECORD_BYTES 256
 
 #define RECORDER_SEEN 64 /* a power of two */
 
@@ -105,6 +106,7 @@ struct recorder_options {
 	char dir[PATH_MAX];      /* absolute */
 	uint64_t ring_bytes;     /* 0: everything is kept */
 	uint64_t max_size_bytes; /* UINT64_MAX: no limit */
+	bool details;            /* of what is made and armed, its state is told at once */
 };
 
 extern struct recorder_options recorder_options;
@@ -207,6 +209,8 @@ void recorder_define_clock(const struct recorder_moment *moment);
 void recorder_define_counters(void);
 void recorder_define_end(void);
 void recorder_define_libraries(void);
+void recorder_define_stacks(uint32_t number); /* up to this one */
+extern _Atomic uint32_t recorder_stacks_known;
 void recorder_define_libuvs(void);
 void recorder_define_begin(const struct recorder_moment *moment);
 void recorder_define_write(void);
@@ -221,12 +225,29 @@ int recorder_streams_start(void);
 /* recorder_record.c: the records of the slow path. */
 struct recorder_values {
 	uint64_t id, trigger, execution, other, callback, flags, type, fs_type, due_ms;
+	uint64_t duration_ns, thread_id, stack;
+	uint64_t fd, number, due_at_ms, repeat_ms, bytes;
+	union {
+		struct {
+			uint64_t text_0, text_1, text_2, text_3, text_4, text_5, text_6, text_7,
+			    text_8, text_9, text_10, text_11;
+		};
+		char text[UVHOOKS_STATE_TEXT_BYTES];
+	};
 };
 unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t id_base,
 				    struct recorder_values *values);
 void recorder_record_put(struct recorder_stream *stream, unsigned int number, uint64_t ticks,
 			 const struct recorder_values *values);
 uint64_t recorder_record_count(const char *records, size_t bytes);
+
+/* What follows an event's record: its stack, and its state where that is wanted. */
+void recorder_record_more(struct recorder_stream *stream, const struct uvhooks_event *event,
+			  uint64_t ticks);
+
+/* How a resource stands, if that can be told; where not, nothing is written. */
+void recorder_record_state(struct recorder_stream *stream, uvhooks_async_id id, unsigned int type,
+			   const void *pointer, uint64_t ticks);
 
 /* When a timer is to fire, in libuv's milliseconds; 0 where it cannot be told. */
 uint64_t recorder_due_ms(const struct uvhooks_event *event, bool *repeats);

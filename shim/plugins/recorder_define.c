@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include <uvhooks/stacks.h>
+
 #include "log.h"
 
 #define PACKET_BYTES  RECORDER_BUFFER_BYTES
@@ -33,6 +35,7 @@ static const void *callbacks[CALLBACKS];
 static size_t callback_count;
 
 bool recorder_type_known[UINT16_MAX + 1];
+_Atomic uint32_t recorder_stacks_known;
 
 struct library {
 	uintptr_t begin, end;
@@ -138,7 +141,7 @@ static void begin_record_at(enum uvhooks_trace_definition number, uint64_t ticks
 {
 	const uint16_t id = (uint16_t) number;
 
-	if (PACKET_BYTES - used < 256 + STRING_BYTES) {
+	if (PACKET_BYTES - used < 256 + 2 * STRING_BYTES) {
 		recorder_define_write();
 		offset += written;
 		header()->packet_seq_num++;
@@ -163,6 +166,11 @@ static void put_64(uint64_t value)
 }
 
 static void put_32(uint32_t value)
+{
+	put(&value, sizeof(value));
+}
+
+static void put_16(uint16_t value)
 {
 	put(&value, sizeof(value));
 }
@@ -213,6 +221,7 @@ void recorder_define_counters(void)
 		UVHOOKS_COUNTER_MAP(XX)
 #undef XX
 	}
+	define_counter("stacks_lost", uvhooks_stacks_lost());
 #define XX(name) define_counter(#name, atomic_load(&recorder_counters.name));
 	RECORDER_COUNTER_MAP(XX)
 #undef XX
@@ -228,7 +237,7 @@ void recorder_define_type(unsigned int type)
 	if (recorder_is_type_known(type))
 		return;
 	begin_record(UVHOOKS_TRACE_DEFINITION_type);
-	put(&(uint16_t){(uint16_t) type}, sizeof(uint16_t));
+	put_16((uint16_t) type);
 	put_string(uvhooks_type_name(type));
 	recorder_define_write();
 	__atomic_store_n(&recorder_type_known[type], true, __ATOMIC_RELEASE);
@@ -388,12 +397,48 @@ void recorder_define_callback(const void *address)
 
 /* In a new folder nothing is defined yet; and nothing in it is older than the clock's first time.
  */
+static void define_stack(const struct uvhooks_stack *stack)
+{
+	for (uint32_t i = 0; i < stack->address_count; i++) {
+		look_for_libraries((const void *) stack->addresses[i]);
+		begin_record(UVHOOKS_TRACE_DEFINITION_stack_address);
+		put_32(stack->number);
+		put_16((uint16_t) i);
+		put_64(stack->addresses[i]);
+	}
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		const struct uvhooks_frame *frame = &stack->frames[i];
+
+		begin_record(UVHOOKS_TRACE_DEFINITION_stack_frame);
+		put_32(stack->number);
+		put_16((uint16_t) i);
+		put_32(frame->line);
+		put_string(frame->function == NULL ? "" : frame->function);
+		put_string(frame->file == NULL ? "" : frame->file);
+	}
+}
+
+void recorder_define_stacks(uint32_t number)
+{
+	struct uvhooks_stack stack = {.size = sizeof(stack)};
+	uint32_t known = atomic_load(&recorder_stacks_known);
+
+	if (known >= number)
+		return;
+	while (known < number)
+		if (uvhooks_read_stack(++known, &stack) == 0)
+			define_stack(&stack);
+	recorder_define_write();
+	atomic_store(&recorder_stacks_known, number);
+}
+
 void recorder_define_begin(const struct recorder_moment *moment)
 {
 	memset(packet, 0, HEADER_BYTES);
 	memset(callbacks, 0, sizeof(callbacks));
 	memset(recorder_type_known, 0, sizeof(recorder_type_known));
 	callback_count = 0;
+	atomic_store(&recorder_stacks_known, 0);
 	offset = 0;
 	created = false;
 	file_number = 0;

@@ -104,7 +104,8 @@ static void on_init(const struct uvhooks_event *event, void *data)
 						    (event->trigger_async_id ^ base) |
 						    (event->execution_async_id ^ base)) ||
 			      !recorder_is_seen(place.stream, event->callback) ||
-			      !recorder_is_type_known(event->type))) {
+			      !recorder_is_type_known(event->type) ||
+			      (event->stack | recorder_options.details) != 0)) {
 		recorder_slow(event, place.ticks);
 		return;
 	}
@@ -216,7 +217,8 @@ static inline __attribute__((always_inline)) void arm(const struct uvhooks_event
 	if (RECORDER_UNLIKELY(
 		!is_plain(&place, (event->async_id ^ base) | (event->execution_async_id ^ base)) ||
 		!recorder_is_seen(place.stream, event->callback) ||
-		(starts && event->other_async_id != event->execution_async_id))) {
+		(starts && (event->other_async_id != event->execution_async_id ||
+			    (event->stack | recorder_options.details) != 0)))) {
 		recorder_slow(event, place.ticks);
 		return;
 	}
@@ -283,6 +285,8 @@ unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t 
 	    .flags = event->flags | (event->loop == NULL ? UVHOOKS_TRACE_NO_LOOP : 0),
 	    .type = event->type,
 	    .fs_type = (uint64_t) (int64_t) event->fs_type,
+	    .duration_ns = event->duration_ns,
+	    .thread_id = event->other_thread_id,
 	};
 	switch ((enum uvhooks_event_type) event->event) {
 	case UVHOOKS_EVENT_INIT:
@@ -329,6 +333,11 @@ unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t 
 		return strange == 0 && event->execution_async_id == in_libuv(event->async_id)
 			   ? event->event
 			   : wide;
+#define XX(number, rare, layout)                                                                   \
+	case UVHOOKS_EVENT_##rare:                                                                 \
+		return number;
+		UVHOOKS_TRACE_RARE_MAP(XX)
+#undef XX
 	case UVHOOKS_EVENT_LINK:
 	case UVHOOKS_EVENT_TYPE_CHANGE:
 	case UVHOOKS_EVENT_MAX:
@@ -355,6 +364,12 @@ int recorder_hook(void)
 	    .type_change = on_rare,
 	    .loop_enter = on_inside,
 	    .loop_exit = on_inside,
+	    .ref = on_rare,
+	    .unref = on_rare,
+	    .pool_end = on_rare,
+	    .fs_call = on_rare,
+	    .loop_busy = on_rare,
+	    .stall = on_rare,
 	};
 
 	return uvhooks_hook_enable(uvhooks_create_hook(&callbacks, NULL));

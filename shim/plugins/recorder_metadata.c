@@ -134,6 +134,7 @@ static const char types[] =
     "typealias integer { size = 8; align = 8; signed = false; } := u8;\n"
     "typealias integer { size = 16; align = 8; signed = false; } := u16;\n"
     "typealias integer { size = 16; align = 8; signed = true; } := s16;\n"
+    "typealias integer { size = 32; align = 8; signed = true; } := s32;\n"
     "typealias integer { size = 16; align = 8; signed = false; base = 16; } := x16;\n"
     "typealias integer { size = 32; align = 8; signed = false; } := u32;\n"
     "typealias integer { size = 48; align = 8; signed = false; base = 16; } := u48;\n"
@@ -234,10 +235,14 @@ static void add_events(void)
 	add_##layout();                                                                            \
 	end_event();
 	UVHOOKS_TRACE_RECORD_MAP(XX)
+	UVHOOKS_TRACE_RARE_MAP(XX)
 #undef XX
-	begin_event(UVHOOKS_TRACE_RESOURCE, "resource", "0");
-	add_wide();
+#define XX(number, name, layout)                                                                   \
+	begin_event(number, #name, "0");                                                           \
+	add_##layout();                                                                            \
 	end_event();
+	UVHOOKS_TRACE_ADDITION_MAP(XX)
+#undef XX
 }
 
 static void add_definitions(void)

@@ -70,6 +70,12 @@ static int read_option(struct uvhooks_plugin_args *args, const char *key, const 
 {
 	uint64_t *size = NULL;
 
+	if (strcmp(key, "details") == 0) {
+		recorder_options.details = strcmp(value, "1") == 0;
+		if (recorder_options.details || strcmp(value, "0") == 0)
+			return 0;
+		return uvhooks_plugin_error(args, "details=%s: say 1 or 0", value);
+	}
 	if (strcmp(key, "dir") == 0)
 		return read_dir(args, value);
 	if (strcmp(key, "ring") == 0)
@@ -78,7 +84,9 @@ static int read_option(struct uvhooks_plugin_args *args, const char *key, const 
 		size = &recorder_options.max_size_bytes;
 	if (size == NULL)
 		return uvhooks_plugin_error(
-		    args, "unknown option '%s'; known are dir=DIR, ring=SIZE and max_size=SIZE",
+		    args,
+		    "unknown option '%s'; known are dir=DIR, ring=SIZE, max_size=SIZE and "
+		    "details=1",
 		    key);
 	*size = read_size(value);
 	if (*size == 0)

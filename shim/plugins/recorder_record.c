@@ -43,17 +43,17 @@ void recorder_record_put(struct recorder_stream *stream, unsigned int number, ui
 	/* Time does not go back, even if the clock should. */
 	if (ticks < buffer->last)
 		ticks = buffer->last;
-	at = put_head(at, number, ticks, ticks - buffer->last > TIME_MAX);
+	at = put_head(at, number, ticks,
+		      number >= UVHOOKS_TRACE_EXTENDED || ticks - buffer->last > TIME_MAX);
 	switch (number) {
 #define XX(number, event, layout)                                                                  \
 	case number:                                                                               \
 		at = put_##layout(at, values);                                                     \
 		break;
 		UVHOOKS_TRACE_RECORD_MAP(XX)
+		UVHOOKS_TRACE_RARE_MAP(XX)
+		UVHOOKS_TRACE_ADDITION_MAP(XX)
 #undef XX
-	case UVHOOKS_TRACE_RESOURCE:
-		at = put_wide(at, values);
-		break;
 	}
 	__atomic_store_n(&buffer->last, ticks, __ATOMIC_RELAXED);
 	__atomic_store_n(&buffer->committed, (uint64_t) (at - packet), __ATOMIC_RELEASE);
@@ -72,11 +72,22 @@ static size_t body_bytes(unsigned int number)
 	case number:                                                                               \
 		return layout##_bytes;
 		UVHOOKS_TRACE_RECORD_MAP(XX)
+		UVHOOKS_TRACE_RARE_MAP(XX)
+		UVHOOKS_TRACE_ADDITION_MAP(XX)
 #undef XX
-	case UVHOOKS_TRACE_RESOURCE:
-		return wide_bytes;
 	}
 	return 0;
+}
+
+static bool is_addition(unsigned int number)
+{
+	switch (number) {
+#define XX(number, event, layout) case number:
+		UVHOOKS_TRACE_ADDITION_MAP(XX)
+#undef XX
+		return true;
+	}
+	return false;
 }
 
 /* A packet that is lost is counted by its events; until then nobody counts them. */
@@ -93,8 +104,64 @@ uint64_t recorder_record_count(const char *records, size_t bytes)
 			head = EXTENDED_HEAD_BYTES;
 		}
 		at += head + body_bytes(number);
-		if (number == UVHOOKS_TRACE_RESOURCE)
+		if (is_addition(number))
 			count--;
 	}
 	return count;
+}
+
+/* Of whom it is told right away what it is about; of others, when they are still there at the end.
+ */
+static bool is_telling(const struct uvhooks_event *event)
+{
+	switch (event->type) {
+	case UVHOOKS_PROCESSWRAP:
+	case UVHOOKS_FSREQCALLBACK:
+	case UVHOOKS_GETADDRINFOREQWRAP:
+	case UVHOOKS_GETNAMEINFOREQWRAP:
+	case UVHOOKS_TCPCONNECTWRAP:
+	case UVHOOKS_PIPECONNECTWRAP:
+		return event->event == UVHOOKS_EVENT_INIT;
+	case UVHOOKS_TIMERWRAP: { /* when it fires is in its start already */
+		bool repeats = false;
+
+		if (event->event == UVHOOKS_EVENT_START)
+			recorder_due_ms(event, &repeats);
+		return repeats;
+	}
+	}
+	return event->event == UVHOOKS_EVENT_START &&
+	       uvhooks_type_kind(event->type) == UVHOOKS_KIND_HANDLE;
+}
+
+void recorder_record_state(struct recorder_stream *stream, uvhooks_async_id id, unsigned int type,
+			   const void *pointer, uint64_t ticks)
+{
+	struct uvhooks_state state = {.size = sizeof(state)};
+	struct recorder_values values = {.id = id};
+
+	if (uvhooks_resource_state(type, pointer, &state) != 0)
+		return;
+	values.flags = state.flags;
+	values.fd = (uint64_t) (int64_t) state.fd;
+	values.number = state.number;
+	values.due_at_ms = state.due_ms;
+	values.repeat_ms = state.repeat_ms;
+	values.bytes = state.bytes;
+	memcpy(values.text, state.text, sizeof(values.text));
+	recorder_record_put(stream, UVHOOKS_TRACE_STATE, ticks, &values);
+}
+
+void recorder_record_more(struct recorder_stream *stream, const struct uvhooks_event *event,
+			  uint64_t ticks)
+{
+	const struct recorder_values values = {.id = event->async_id, .stack = event->stack};
+	const bool strange = (event->async_id ^ stream->id_base) >> 32 != 0;
+
+	if (event->stack != 0)
+		recorder_record_put(stream,
+				    strange ? UVHOOKS_TRACE_STACK_WIDE : UVHOOKS_TRACE_STACK, ticks,
+				    &values);
+	if (recorder_options.details && is_telling(event))
+		recorder_record_state(stream, event->async_id, event->type, event->pointer, ticks);
 }

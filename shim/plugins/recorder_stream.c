@@ -239,6 +239,7 @@ struct listing {
 	uvhooks_async_id except; /* it is about to be told otherwise */
 	unsigned int space;
 	bool all_spaces;
+	bool with_states; /* the loops are this thread's, and at rest */
 	uint64_t left;
 };
 
@@ -264,6 +265,9 @@ static void list_resource(const struct uvhooks_resource *resource, void *data)
 	ticks = recorder_ticks();
 	make_room(stream, resource->async_id, ticks);
 	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, ticks, &values);
+	if (listing->with_states)
+		recorder_record_state(stream, resource->async_id, resource->type, resource->pointer,
+				      ticks);
 }
 
 /*
@@ -286,6 +290,23 @@ static void list_resources(struct recorder_stream *stream, const struct uvhooks_
 	uvhooks_for_each_resource(list_resource, &listing);
 }
 
+/* What is there when a loop cannot be closed, or at the end: nobody can ask for it afterwards. */
+static void list_states(struct recorder_stream *stream, bool all_spaces, uvhooks_async_id loop)
+{
+	struct listing listing = {
+	    .stream = stream,
+	    .except = UVHOOKS_ID_UNSET,
+	    .space = uvhooks_id_space(loop),
+	    .all_spaces = all_spaces,
+	    .with_states = true,
+	    .left = UINT64_MAX,
+	};
+
+	if (recorder_options.ring_bytes != 0)
+		listing.left = recorder_options.ring_bytes / 4 / RECORDER_RECORD_BYTES;
+	uvhooks_for_each_resource(list_resource, &listing);
+}
+
 static void look_at_clock(uint64_t ticks)
 {
 	struct recorder_moment moment;
@@ -302,7 +323,8 @@ static void look_at_clock(uint64_t ticks)
 
 static bool is_defined(const struct recorder_stream *stream, const struct uvhooks_event *event)
 {
-	return recorder_is_seen(stream, event->callback) && recorder_is_type_known(event->type);
+	return recorder_is_seen(stream, event->callback) && recorder_is_type_known(event->type) &&
+	       event->stack <= atomic_load_explicit(&recorder_stacks_known, memory_order_relaxed);
 }
 
 static void define(struct recorder_stream *stream, const struct uvhooks_event *event)
@@ -314,6 +336,7 @@ static void define(struct recorder_stream *stream, const struct uvhooks_event *e
 		recorder_define_callback(event->callback);
 	if (event->type >= UVHOOKS_TYPE_NAMED)
 		recorder_define_type(event->type);
+	recorder_define_stacks(event->stack);
 	recorder_unlock();
 	stream->seen[recorder_seen_slot(event->callback)] = event->callback;
 }
@@ -351,6 +374,8 @@ static void put(struct recorder_stream *stream, const struct uvhooks_event *even
 	stream->strangers =
 	    (event->async_id ^ stream->id_base) >> 32 == 0 ? 0 : stream->strangers + 1;
 	recorder_record_put(stream, number, ticks, &values);
+	if (RECORDER_UNLIKELY((event->stack | recorder_options.details) != 0))
+		recorder_record_more(stream, event, ticks);
 }
 
 /* Is it only the record that is out of the ordinary? */
@@ -358,6 +383,7 @@ static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_
 		     uint64_t ticks)
 {
 	return atomic_load(&recorder_process->state) == RECORDER_RUNS &&
+	       event->event != UVHOOKS_EVENT_LOOP_BUSY &&
 	       stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX &&
 	       stream->generation == atomic_load(&recorder_generation) &&
 	       is_defined(stream, event) && !recorder_clock_is_due(ticks);
@@ -459,6 +485,8 @@ void recorder_slow(const struct uvhooks_event *event, uint64_t ticks)
 	} else {
 		get_ready(stream, event, ticks);
 		put(stream, event, ticks);
+		if (event->event == UVHOOKS_EVENT_LOOP_BUSY)
+			list_states(stream, false, event->async_id);
 		if (atomic_load(&recorder_process->state) == RECORDER_ENDS)
 			write_through(stream);
 	}
@@ -500,8 +528,10 @@ void recorder_streams_forked(void)
 /* Other threads may go on; what they record from now on is written event by event. */
 void recorder_streams_end(void)
 {
-	if (recorder_here != &recorder_nobody)
+	if (recorder_here != &recorder_nobody) {
+		list_states(recorder_here, true, 0);
 		finish_stream(recorder_here);
+	}
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next)
 		write_through(stream);

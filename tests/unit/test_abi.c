@@ -10,13 +10,16 @@
 
 #include "check.h"
 
-_Static_assert(sizeof(struct uvhooks_event) == 80, "events of ABI 1 have 80 bytes");
+_Static_assert(sizeof(struct uvhooks_event) == 96, "events of ABI 1 have 96 bytes");
 _Static_assert(offsetof(struct uvhooks_event, async_id) == 8, "moved");
 _Static_assert(offsetof(struct uvhooks_event, other_async_id) == 32, "moved");
 _Static_assert(offsetof(struct uvhooks_event, thread_id) == 44, "moved");
 _Static_assert(offsetof(struct uvhooks_event, callback) == 64, "moved");
 _Static_assert(offsetof(struct uvhooks_callbacks, init) == 24, "moved");
 _Static_assert(offsetof(struct uvhooks_callbacks, loop_exit) == 128, "moved");
+_Static_assert(offsetof(struct uvhooks_callbacks, stall) == 176, "moved");
+_Static_assert(offsetof(struct uvhooks_event, duration_ns) == 88, "moved");
+_Static_assert(sizeof(struct uvhooks_state) == 136, "states of ABI 1 have 136 bytes");
 _Static_assert(sizeof(struct uvhooks_resource) == 56, "resources of ABI 1 have 56 bytes");
 _Static_assert(offsetof(struct uvhooks_plugin, init) == 32, "moved");
 _Static_assert(offsetof(struct uvhooks_plugin_args, options) == 24, "moved");

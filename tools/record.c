@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a program with the recorder in it, as its parent: what `record` and `run --why` share. */
+#include "record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+
+/* What is in front of a recorder: who takes stacks, and who knows of scripts. */
+static int add_stacks(struct uvh_launch *launch, const char *verb,
+		      const struct uvh_recording *wanted)
+{
+	char plugin[128];
+	int used = snprintf(plugin, sizeof(plugin), "stacks");
+	int status;
+
+	if (wanted->sample != NULL)
+		used += snprintf(plugin + used, sizeof(plugin) - (size_t) used, ":sample=%.32s",
+				 wanted->sample);
+	if (wanted->watchdog_ns != 0)
+		snprintf(plugin + used, sizeof(plugin) - (size_t) used, "%cwatchdog_ms=%" PRId64,
+			 wanted->sample != NULL ? ',' : ':',
+			 (wanted->watchdog_ns + 999999) / 1000000);
+	status = uvh_launch_add_plugin(launch, verb, plugin);
+	if (status == UVH_OK)
+		status = uvh_launch_add_plugin(launch, verb, "python");
+	return status == UVH_OK ? uvh_launch_add_plugin(launch, verb, "lua") : status;
+}
+
+int uvh_record_add(struct uvh_launch *launch, const char *verb, const struct uvh_recording *wanted)
+{
+	char folder[PATH_MAX], plugin[3 * PATH_MAX];
+	char *end = plugin + sprintf(plugin, "recorder:dir=");
+	int status = wanted->stacks ? add_stacks(launch, verb, wanted) : UVH_OK;
+
+	if (status != UVH_OK)
+		return status;
+	if (realpath(wanted->output, folder) == NULL) {
+		uvh_say("%s: %s", wanted->output, strerror(errno));
+		return UVH_USAGE;
+	}
+	for (const char *from = folder; *from != '\0'; from++) {
+		if (strchr(":;,\\", *from) != NULL)
+			*end++ = '\\';
+		*end++ = *from;
+	}
+	*end = '\0';
+	if (wanted->stacks)
+		end += sprintf(end, ",details=1");
+	if (wanted->ring != NULL)
+		end += snprintf(end, PATH_MAX / 4, ",ring=%s", wanted->ring);
+	if (wanted->max_size != NULL)
+		snprintf(end, PATH_MAX / 4, ",max_size=%s", wanted->max_size);
+	return uvh_launch_add_plugin(launch, verb, plugin);
+}
+
+static pid_t child;
+
+/* What is meant for the program, and comes to us alone. */
+static void pass_on(int signal)
+{
+	int saved_errno = errno;
+
+	kill(child, signal);
+	errno = saved_errno;
+}
+
+/* A terminal sends its signals to both: then it is the program that decides. */
+static void mind_signals(void)
+{
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	const struct sigaction pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+
+	sigaction(SIGINT, &ignore, NULL);
+	sigaction(SIGQUIT, &ignore, NULL);
+	sigaction(SIGTERM, &pass, NULL);
+	sigaction(SIGHUP, &pass, NULL);
+	sigaction(SIGUSR1, &pass, NULL);
+	sigaction(SIGUSR2, &pass, NULL);
+}
+
+int uvh_record_run(const struct uvh_launch *launch, pid_t *pid)
+{
+	sigset_t all, before;
+	int status = UVH_FAILED << 8;
+
+	/* The handlers must know the child before any signal can come. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	child = fork();
+	if (child < 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		uvh_say("cannot start a process: %s", strerror(errno));
+		return status;
+	}
+	if (child == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		_exit(uvh_launch_exec(launch));
+	}
+	mind_signals();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	*pid = child;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+int uvh_record_end(int status)
+{
+	const struct rlimit no_core = {0, 0};
+
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	fflush(NULL);
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 128 + WTERMSIG(status);
+}
