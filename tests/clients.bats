@@ -15,10 +15,11 @@ setup() {
 	mkdir "$HOME" "$CLIENT_FOLDER"
 }
 
-# client PROGRAM...: the same three ways; then what it printed is in $LOGS/bare.stdout.
+# client PROGRAM...: the same three ways, the last one with stacks and a watchdog, too; then what it
+# printed is in $LOGS/bare.stdout.
 client() {
 	local trace=$BATS_TEST_TMPDIR/trace
-	MORE_PLUGINS=recorder:dir=$trace runs_the_same timeout -k 5 60 "$@"
+	MORE_PLUGINS="stacks:watchdog_ms=20;python;lua;recorder:dir=$trace,details=1" runs_the_same timeout -k 5 60 "$@"
 	check_events "$LOGS"/*.json
 	UVHOOKS=$UVHOOKS_BUILD/tools/uvhooks "$PYTHON" "$BATS_TEST_DIRNAME/recorded.py" compare \
 		"$LOGS" "$trace"

@@ -64,6 +64,9 @@ static void print_link(const struct uvh_async_asked *asked, size_t index, bool w
 		printf("triggered by\n");
 	print_name(asked, link);
 	print_life(asked, link);
+	if (link->init_stack == 0 && asked->process->has_stacks)
+		printf("    %sno stack was taken when it was made%s\n", uvh_color(UVH_DIM),
+		       uvh_color(UVH_PLAIN));
 	print_stack(uvh_stack(asked->process, link->init_stack), "made:", whole);
 	print_stack(uvh_async_armed(asked->process, link),
 		    index == 0 ? "armed last:" : "armed:", whole);
@@ -130,7 +133,7 @@ static void print_asked(const struct uvh_async *async, const struct uvh_async_as
 
 void uvh_async_print(const struct uvh_async *async, const struct uvh_question *question)
 {
-	bool many = uvh_trace_process_count(question->trace) > 1;
+	bool many = uvh_trace_process_count(question->trace) > 1, has_stacks = true;
 	char name[PLACE_BYTES];
 
 	for (size_t i = 0; i < async->asked_room; i++) {
@@ -143,10 +146,10 @@ void uvh_async_print(const struct uvh_async *async, const struct uvh_question *q
 			       uvh_clean_text(asked->process->folder, true, name, sizeof(name)),
 			       uvh_color(UVH_PLAIN));
 		print_asked(async, asked, question->verbose);
-		if (!asked->process->has_stacks)
-			printf("There are no stacks in this trace; %s\n",
-			       uvh_stack_how_to_record());
+		has_stacks &= asked->process->has_stacks;
 	}
+	if (!has_stacks)
+		printf("There are no stacks in this trace; %s\n", uvh_stack_how_to_record());
 }
 
 static void put_number(struct uvh_json *json, const char *key, uint32_t number)

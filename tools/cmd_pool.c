@@ -90,15 +90,15 @@ static int compare_shares(const void *one, const void *other)
 
 struct uvh_pool_share *uvh_pool_shares(const struct uvh_pool_tale *tale,
 				       const struct uvh_pool_process *process,
-				       enum uvh_pool_class class, size_t *count)
+				       enum uvh_pool_kind kind, size_t *count)
 {
 	const struct uvh_pool_occupancy *occupancy = &process->occupancy;
 	struct uvh_pool_share *shares = uvh_zeros(tale->view.count + 1, sizeof(*shares));
 	int64_t all_ns = 0;
 
 	for (size_t row = 0; row < tale->pool->row_count && row < occupancy->held_room; row++) {
-		shares[tale->view.line_of[row]].ns += occupancy->held[row].ns[class];
-		all_ns += occupancy->held[row].ns[class];
+		shares[tale->view.line_of[row]].ns += occupancy->held[row].ns[kind];
+		all_ns += occupancy->held[row].ns[kind];
 	}
 	for (size_t i = 0; i < tale->view.count; i++) {
 		shares[i].line = (uint32_t) i;

@@ -42,6 +42,15 @@ static bool is_kept(const char *name, size_t begin)
 	       (begin >= length && memcmp(name + begin - length, operator, length) == 0);
 }
 
+/* Cuts what stands behind the last '>', ')' or '}', if it begins like that. */
+static void cut_from(char *name, const char *begin)
+{
+	char *found = strstr(name, begin);
+
+	if (found != NULL && strpbrk(found, "<>(){}") == NULL)
+		*found = '\0';
+}
+
 /*
  * What a callback is called with is known from its type, so arguments are left out, but for those
  * within a template's: "f(uv_timer_s*)" is "f", "f()::{lambda(int)#2}::_FUN" is "f::{lambda#2}".
@@ -62,6 +71,10 @@ static void shorten(char *name)
 			cut--;
 	}
 	name[used] = '\0';
+	/* What the compiler made of it for some of its callers, and that it changes nothing. */
+	cut_from(name, " [clone ");
+	cut_from(name, " const");
+	used = strlen(name);
 	bytes = strlen("::_FUN");
 	if (used > bytes && strcmp(name + used - bytes, "::_FUN") == 0)
 		name[used - bytes] = '\0';

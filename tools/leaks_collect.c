@@ -119,10 +119,12 @@ static enum uvh_leaks_kind kind_of(struct uvh_leaks *leaks,
 static void add_live(struct uvh_trace_resource *resource, void *data)
 {
 	struct uvh_leaks *leaks = data;
+	int64_t now_ns = uvh_why_now(&leaks->why, resource->process);
 
-	if (uvh_trace_filter_wants_resource(leaks->why.filter, resource))
-		uvh_live_groups_add(&leaks->groups, resource, kind_of(leaks, resource),
-				    uvh_why_now(&leaks->why, resource->process));
+	/* With --to, one event more was read. */
+	if (resource->init_ns <= now_ns &&
+	    uvh_trace_filter_wants_resource(leaks->why.filter, resource))
+		uvh_live_groups_add(&leaks->groups, resource, kind_of(leaks, resource), now_ns);
 }
 
 /* What only the many of a place make suspicious. */

@@ -118,7 +118,7 @@ static void say_timer(struct words *words, const struct uvh_trace_resource *reso
 		if (resource->state->repeat_ms < INT64_MAX / MS_NS)
 			say(words, ", every %s",
 			    uvh_duration_text((int64_t) resource->state->repeat_ms * MS_NS, text));
-	} else if (resource->state == NULL && resource->runs > 0) {
+	} else if (resource->before_ns > resource->start_ns) {
 		say(words, ", again and again");
 	}
 }

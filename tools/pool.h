@@ -17,18 +17,18 @@
 #include "stack_frames.h"
 #include "trace.h"
 
-enum uvh_pool_class {
+enum uvh_pool_kind {
 	UVH_POOL_WORK, /* uv_queue_work */
 	UVH_POOL_FS,
 	UVH_POOL_DNS, /* uv_getaddrinfo and uv_getnameinfo */
 	UVH_POOL_RANDOM,
-	UVH_POOL_CLASSES /* none of them: the pool has nothing to do with it */
+	UVH_POOL_KINDS /* none of them: the pool has nothing to do with it */
 };
 
 /* "work", "fs", "dns", "random" */
-const char *uvh_pool_class_name(enum uvh_pool_class class);
+const char *uvh_pool_kind_name(enum uvh_pool_kind kind);
 
-enum uvh_pool_class uvh_pool_class_of(unsigned int type);
+enum uvh_pool_kind uvh_pool_kind_of(unsigned int type);
 
 /* Threads of the pool where UV_THREADPOOL_SIZE does not say something else. */
 #define UVH_POOL_DEFAULT_THREADS 4
@@ -50,7 +50,7 @@ struct uvh_pool_row {
 	uint32_t stack;    /* number of the one at the request; 0: none was taken */
 	uint16_t type;
 	int16_t fs_type;
-	enum uvh_pool_class class;
+	enum uvh_pool_kind kind;
 	uint64_t cancelled; /* before they began */
 	uint64_t untold;    /* their callback came, and no thread of the pool was seen with them */
 	uint64_t waiting;   /* at the end, for a thread */
@@ -70,9 +70,9 @@ struct uvh_pool_bucket {
 	int64_t waiting_ns; /* of all jobs together */
 };
 
-/* How long threads were held by a row while jobs of a class waited: of all threads together. */
+/* How long threads were held by a row while jobs of a kind waited: of all threads together. */
 struct uvh_pool_held {
-	int64_t ns[UVH_POOL_CLASSES];
+	int64_t ns[UVH_POOL_KINDS];
 };
 
 struct uvh_pool_occupancy {
@@ -81,14 +81,14 @@ struct uvh_pool_occupancy {
 	int64_t now_ns;         /* all is counted up to here */
 	unsigned int busy, most;
 	unsigned int slow_busy, most_slow; /* of these, those that did slow work */
-	unsigned int waiting[UVH_POOL_CLASSES], most_waiting[UVH_POOL_CLASSES];
+	unsigned int waiting[UVH_POOL_KINDS], most_waiting[UVH_POOL_KINDS];
 	unsigned int all_waiting, most_all_waiting;
 	/* By how many threads were busy. */
 	struct uvh_pool_level {
 		int64_t ns;
-		int64_t waited_ns;                  /* meanwhile something waited */
-		int64_t slow_ns;                    /* nothing but slow work waited */
-		int64_t waits_ns[UVH_POOL_CLASSES]; /* of all that waited together */
+		int64_t waited_ns;                /* meanwhile something waited */
+		int64_t slow_ns;                  /* nothing but slow work waited */
+		int64_t waits_ns[UVH_POOL_KINDS]; /* of all that waited together */
 	} * levels;
 	size_t level_room;
 	/* The rows whose jobs run, and on how many threads. */
@@ -207,7 +207,7 @@ void uvh_pool_occupancy_begin(struct uvh_pool_occupancy *occupancy, int64_t from
 /* LEAVES: it waits no more, be it that it begins or that it was cancelled. Changes may be told in
    any order, but none that lies before what uvh_pool_occupancy_count() was given. */
 void uvh_pool_occupancy_change(struct uvh_pool_occupancy *occupancy, enum uvh_pool_change change,
-			       int64_t time_ns, enum uvh_pool_class class, uint32_t row);
+			       int64_t time_ns, enum uvh_pool_kind kind, uint32_t row);
 bool uvh_pool_occupancy_is_full(const struct uvh_pool_occupancy *occupancy);
 /* Nothing before that time will be told any more. */
 void uvh_pool_occupancy_count(struct uvh_pool_occupancy *occupancy, int64_t until_ns);
@@ -232,9 +232,9 @@ double uvh_pool_busy_mean(const struct uvh_pool_process *process);
 double uvh_pool_all_busy(const struct uvh_pool_process *process);
 /* All threads were busy, and something waited. */
 int64_t uvh_pool_saturated_ns(const struct uvh_pool_process *process);
-/* How long jobs of a class waited then, all together; slow work for its half of the threads, too.
+/* How long jobs of a kind waited then, all together; slow work for its half of the threads, too.
  */
-int64_t uvh_pool_waited_ns(const struct uvh_pool_process *process, enum uvh_pool_class class);
+int64_t uvh_pool_waited_ns(const struct uvh_pool_process *process, enum uvh_pool_kind kind);
 /* Slow work waited since half of the threads did such work, and others were idle. */
 int64_t uvh_pool_slow_ns(const struct uvh_pool_process *process);
 

@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 
-const char *uvh_pool_class_name(enum uvh_pool_class class)
+const char *uvh_pool_kind_name(enum uvh_pool_kind kind)
 {
 	static const char *const names[] = {
 	    [UVH_POOL_WORK] = "work",
@@ -25,10 +25,10 @@ const char *uvh_pool_class_name(enum uvh_pool_class class)
 	    [UVH_POOL_RANDOM] = "random",
 	};
 
-	return names[class];
+	return names[kind];
 }
 
-enum uvh_pool_class uvh_pool_class_of(unsigned int type)
+enum uvh_pool_kind uvh_pool_kind_of(unsigned int type)
 {
 	switch (type) {
 	case UVHOOKS_WORKREQ:
@@ -41,7 +41,7 @@ enum uvh_pool_class uvh_pool_class_of(unsigned int type)
 	case UVHOOKS_RANDOMREQ:
 		return UVH_POOL_RANDOM;
 	}
-	return UVH_POOL_CLASSES;
+	return UVH_POOL_KINDS;
 }
 
 static struct uvh_pool_process *process_of(struct uvh_pool *pool, struct uvh_trace_process *process)
@@ -144,7 +144,7 @@ static struct uvh_pool_job *add_job(struct uvh_pool_process *state,
 	    .id = resource->id,
 	    .submit_ns = resource->init_seen ? resource->init_ns : 0,
 	    .queue =
-		uvh_pool_class_of(resource->type) == UVH_POOL_DNS ? UVH_POOL_SLOW : UVH_POOL_FAST,
+		uvh_pool_kind_of(resource->type) == UVH_POOL_DNS ? UVH_POOL_SLOW : UVH_POOL_FAST,
 	};
 	uvh_index_add(&state->by_id, hash_of(job->id), number);
 	enqueue(state, job);
@@ -166,7 +166,7 @@ static void remove_job(struct uvh_pool_process *state, struct uvh_pool_job *job)
 static void change(struct uvh_pool *pool, struct uvh_pool_process *state,
 		   enum uvh_pool_change change, int64_t time_ns, uint32_t row)
 {
-	uvh_pool_occupancy_change(&state->occupancy, change, time_ns, pool->rows[row]->class, row);
+	uvh_pool_occupancy_change(&state->occupancy, change, time_ns, pool->rows[row]->kind, row);
 }
 
 /* A thread that was idle when the job came has only woken up late: it did not wait for one. */
@@ -391,7 +391,7 @@ void uvh_pool_add(struct uvh_pool *pool, const struct uvh_trace_event *event, bo
 {
 	struct uvh_pool_process *state;
 
-	if (uvh_pool_class_of(event->type) == UVH_POOL_CLASSES || event->resource == NULL)
+	if (uvh_pool_kind_of(event->type) == UVH_POOL_KINDS || event->resource == NULL)
 		return;
 	state = process_of(pool, event->process);
 	switch (event->event) {

@@ -37,7 +37,7 @@ static void put_kind(struct uvh_json *json, const struct uvh_pool_line *line)
 {
 	const struct uvh_pool_row *row = line->row;
 
-	uvh_json_text(json, "kind", uvh_pool_class_name(row->class));
+	uvh_json_text(json, "kind", uvh_pool_kind_name(row->kind));
 	uvh_json_text(json, "what", line->what);
 	uvh_json_type(json, row->process, row->type, row->fs_type);
 	uvh_json_callback(json, row->process, row->callback);
@@ -64,18 +64,18 @@ static void put_line(struct uvh_json *json, const struct uvh_pool_line *line, bo
 }
 
 static void put_starved(struct uvh_json *json, const struct uvh_pool_tale *tale,
-			const struct uvh_pool_process *process, enum uvh_pool_class class)
+			const struct uvh_pool_process *process, enum uvh_pool_kind kind)
 {
 	struct uvh_pool_share *shares;
 	size_t count;
 
-	if (uvh_pool_waited_ns(process, class) < UVH_POOL_MISSING_NS)
+	if (uvh_pool_waited_ns(process, kind) < UVH_POOL_MISSING_NS)
 		return;
-	shares = uvh_pool_shares(tale, process, class, &count);
+	shares = uvh_pool_shares(tale, process, kind, &count);
 	uvh_json_object(json, NULL);
-	uvh_json_text(json, "kind", uvh_pool_class_name(class));
-	uvh_json_number(json, "waited_ns", uvh_pool_waited_ns(process, class));
-	uvh_json_number(json, "most_at_a_time", process->occupancy.most_waiting[class]);
+	uvh_json_text(json, "kind", uvh_pool_kind_name(kind));
+	uvh_json_number(json, "waited_ns", uvh_pool_waited_ns(process, kind));
+	uvh_json_number(json, "most_at_a_time", process->occupancy.most_waiting[kind]);
 	uvh_json_array(json, "held_by");
 	for (size_t i = 0; i < count; i++) {
 		uvh_json_object(json, NULL);
@@ -131,8 +131,8 @@ static void put_process(struct uvh_json *json, const struct uvh_pool_tale *tale,
 		uvh_json_number(json, NULL, occupancy->levels[i].ns);
 	uvh_json_array_end(json);
 	uvh_json_array(json, "starved");
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++)
-		put_starved(json, tale, process, class);
+	for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++)
+		put_starved(json, tale, process, kind);
 	uvh_json_array_end(json);
 	uvh_json_array(json, "kinds");
 	for (size_t i = 0; i < tale->view.count; i++) {

@@ -16,7 +16,7 @@ struct uvh_pool_edge {
 	int64_t time_ns;
 	uint32_t row;
 	uint32_t number; /* what was told first counts first, of the same moment */
-	uint8_t class;
+	uint8_t kind;
 	uint8_t change;
 };
 
@@ -30,7 +30,7 @@ void uvh_pool_occupancy_begin(struct uvh_pool_occupancy *occupancy, int64_t from
 }
 
 void uvh_pool_occupancy_change(struct uvh_pool_occupancy *occupancy, enum uvh_pool_change change,
-			       int64_t time_ns, enum uvh_pool_class class, uint32_t row)
+			       int64_t time_ns, enum uvh_pool_kind kind, uint32_t row)
 {
 	occupancy->edges = uvh_grow(occupancy->edges, &occupancy->edge_room,
 				    occupancy->edge_count + 1, sizeof(*occupancy->edges));
@@ -38,7 +38,7 @@ void uvh_pool_occupancy_change(struct uvh_pool_occupancy *occupancy, enum uvh_po
 	    .time_ns = time_ns,
 	    .row = row,
 	    .number = (uint32_t) occupancy->edge_count,
-	    .class = (uint8_t) class,
+	    .kind = (uint8_t) kind,
 	    .change = (uint8_t) change,
 	};
 	occupancy->edge_count++;
@@ -113,9 +113,9 @@ static void blame(struct uvh_pool_occupancy *occupancy, bool slow_only, int64_t 
 		occupancy->held = uvh_grow(occupancy->held, &occupancy->held_room,
 					   (size_t) holder->row + 1, sizeof(*occupancy->held));
 		held = &occupancy->held[holder->row];
-		for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++)
-			if (occupancy->waiting[class] > 0)
-				held->ns[class] += ns * holder->threads;
+		for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++)
+			if (occupancy->waiting[kind] > 0)
+				held->ns[kind] += ns * holder->threads;
 	}
 }
 
@@ -150,9 +150,6 @@ static void pass(struct uvh_pool_occupancy *occupancy, int64_t now_ns)
 	if (now_ns <= occupancy->now_ns)
 		return;
 	ns = now_ns - occupancy->now_ns;
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++)
-		waiting += occupancy->waiting[class];
-	fast = waiting - occupancy->waiting[UVH_POOL_DNS];
 	fill_buckets(occupancy, occupancy->now_ns, now_ns, waiting);
 	occupancy->now_ns = now_ns;
 	if (occupancy->begin_ns == 0)
@@ -165,20 +162,20 @@ static void pass(struct uvh_pool_occupancy *occupancy, int64_t now_ns)
 		return;
 	level->waited_ns += ns;
 	level->slow_ns += fast == 0 ? ns : 0;
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++)
-		level->waits_ns[class] += ns * occupancy->waiting[class];
+	for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++)
+		level->waits_ns[kind] += ns * occupancy->waiting[kind];
 	blame(occupancy, fast == 0, ns);
 }
 
 static void apply(struct uvh_pool_occupancy *occupancy, const struct uvh_pool_edge *edge)
 {
-	unsigned int *waiting = &occupancy->waiting[edge->class];
-	bool slow = edge->class == UVH_POOL_DNS;
+	unsigned int *waiting = &occupancy->waiting[edge->kind];
+	bool slow = edge->kind == UVH_POOL_DNS;
 
 	switch ((enum uvh_pool_change) edge->change) {
 	case UVH_POOL_WAITS:
-		if (++*waiting > occupancy->most_waiting[edge->class])
-			occupancy->most_waiting[edge->class] = *waiting;
+		if (++*waiting > occupancy->most_waiting[edge->kind])
+			occupancy->most_waiting[edge->kind] = *waiting;
 		if (++occupancy->all_waiting > occupancy->most_all_waiting)
 			occupancy->most_all_waiting = occupancy->all_waiting;
 		break;
@@ -279,14 +276,14 @@ int64_t uvh_pool_saturated_ns(const struct uvh_pool_process *process)
 	return level_of(process, uvh_pool_threads(process))->waited_ns;
 }
 
-int64_t uvh_pool_waited_ns(const struct uvh_pool_process *process, enum uvh_pool_class class)
+int64_t uvh_pool_waited_ns(const struct uvh_pool_process *process, enum uvh_pool_kind kind)
 {
 	const size_t threads = uvh_pool_threads(process);
-	int64_t ns = level_of(process, threads)->waits_ns[class];
+	int64_t ns = level_of(process, threads)->waits_ns[kind];
 
 	/* Of what waits while threads are idle, all but slow work is about to be taken. */
-	for (size_t busy = 0; class == UVH_POOL_DNS && busy < threads; busy++)
-		ns += level_of(process, busy)->waits_ns[class];
+	for (size_t busy = 0; kind == UVH_POOL_DNS && busy < threads; busy++)
+		ns += level_of(process, busy)->waits_ns[kind];
 	return ns;
 }
 

@@ -33,7 +33,7 @@ static const char *place_text(const struct uvh_pool_line *line, char text[NAME_B
 /* "work crunch", "fs open", "dns getaddrinfo" */
 static const char *kind_text(const struct uvh_pool_line *line, char text[NAME_BYTES])
 {
-	snprintf(text, NAME_BYTES, "%s %s", uvh_pool_class_name(line->row->class), line->what);
+	snprintf(text, NAME_BYTES, "%s %s", uvh_pool_kind_name(line->row->kind), line->what);
 	return text;
 }
 
@@ -91,27 +91,27 @@ static void print_holder(const struct uvh_pool_line *line, double share)
 }
 
 static void print_starved(const struct uvh_pool_tale *tale, const struct uvh_pool_process *process,
-			  enum uvh_pool_class class)
+			  enum uvh_pool_kind kind)
 {
 	struct uvh_pool_share *shares;
 	size_t count, shown;
-	const char *name = uvh_pool_class_name(class), *first;
+	const char *name = uvh_pool_kind_name(kind), *first;
 	char title[NAME_BYTES], remark[NAME_BYTES], text[UVH_TEXT_ROOM];
 
-	if (uvh_pool_waited_ns(process, class) < UVH_POOL_MISSING_NS)
+	if (uvh_pool_waited_ns(process, kind) < UVH_POOL_MISSING_NS)
 		return;
-	shares = uvh_pool_shares(tale, process, class, &count);
+	shares = uvh_pool_shares(tale, process, kind, &count);
 	if (count == 0)
 		return;
-	first = uvh_pool_class_name(tale->view.lines[shares[0].line].row->class);
+	first = uvh_pool_kind_name(tale->view.lines[shares[0].line].row->kind);
 	if (first == name)
 		snprintf(title, sizeof(title), "%s waits for other %s", name, name);
 	else
 		snprintf(title, sizeof(title), "%s starves %s", first, name);
 	snprintf(remark, sizeof(remark),
 		 "%s waited %s in all, at most %u at a time, while the threads were held by", name,
-		 uvh_duration_text(uvh_pool_waited_ns(process, class), text),
-		 process->occupancy.most_waiting[class]);
+		 uvh_duration_text(uvh_pool_waited_ns(process, kind), text),
+		 process->occupancy.most_waiting[kind]);
 	uvh_report_print_title(title, remark);
 	/* What rounds to nothing is none of it. */
 	while (!tale->verbose && count > 1 && shares[count - 1].share < 0.0005)
@@ -232,7 +232,7 @@ static void print_kinds(const struct uvh_pool_tale *tale, const struct uvh_pool_
 			uvh_report_print_title("Kinds of work",
 					       "how long they waited for a thread, and held it");
 		any = true;
-		uvh_table_cell(table, UVH_PLAIN, "%s", uvh_pool_class_name(line->row->class));
+		uvh_table_cell(table, UVH_PLAIN, "%s", uvh_pool_kind_name(line->row->kind));
 		uvh_table_cell(table, UVH_PLAIN, "%s", line->what);
 		uvh_table_count(table, line->service.count > line->queue.count ? line->service.count
 									       : line->queue.count);
@@ -263,7 +263,7 @@ static void print_untold(const struct uvh_pool_tale *tale, const struct uvh_pool
 
 		if (line->row->process != process->process || line->untold == 0)
 			continue;
-		uvh_table_cell(table, UVH_PLAIN, "%s", uvh_pool_class_name(line->row->class));
+		uvh_table_cell(table, UVH_PLAIN, "%s", uvh_pool_kind_name(line->row->kind));
 		uvh_table_cell(table, UVH_PLAIN, "%s", line->what);
 		uvh_table_count(table, line->untold);
 		add_times(table, &line->whole);
@@ -353,8 +353,8 @@ static void print_process(const struct uvh_pool_tale *tale, const struct uvh_poo
 		print_threads(process);
 		print_saturation(process);
 	}
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++)
-		print_starved(tale, process, class);
+	for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++)
+		print_starved(tale, process, kind);
 	print_chart(process);
 	print_kinds(tale, process);
 	print_untold(tale, process);

@@ -36,7 +36,7 @@ uint32_t uvh_pool_row_of(struct uvh_pool *pool, const struct uvh_trace_resource 
 	row->stack = resource->init_stack;
 	row->type = resource->type;
 	row->fs_type = resource->fs_type;
-	row->class = uvh_pool_class_of(resource->type);
+	row->kind = uvh_pool_kind_of(resource->type);
 	pool->rows = uvh_grow(pool->rows, &pool->row_room, pool->row_count + 1,
 			      sizeof(struct uvh_pool_row *));
 	pool->rows[pool->row_count] = row;
@@ -52,7 +52,7 @@ static uint64_t work_of(const struct uvh_pool *pool, const struct uvh_pool_row *
 	for (size_t i = 0; row->work == 0 && i < pool->row_count; i++) {
 		const struct uvh_pool_row *other = pool->rows[i];
 
-		if (other->class != UVH_POOL_WORK || other->work == 0 || other->work == work ||
+		if (other->kind != UVH_POOL_WORK || other->work == 0 || other->work == work ||
 		    other->process != row->process || other->stack != row->stack ||
 		    other->callback != row->callback)
 			continue;
@@ -68,7 +68,7 @@ static const char *what(const struct uvh_pool *pool, const struct uvh_pool_row *
 	const char *call = uvhooks_fs_name(row->fs_type);
 	uint64_t work;
 
-	switch (row->class) {
+	switch (row->kind) {
 	case UVH_POOL_WORK:
 		work = work_of(pool, row);
 		return work == 0 ? "(none has begun)" : uvh_readable_callback(row->process, work);
@@ -77,7 +77,7 @@ static const char *what(const struct uvh_pool *pool, const struct uvh_pool_row *
 	case UVH_POOL_DNS:
 		return row->type == UVHOOKS_GETADDRINFOREQWRAP ? "getaddrinfo" : "getnameinfo";
 	case UVH_POOL_RANDOM:
-	case UVH_POOL_CLASSES:
+	case UVH_POOL_KINDS:
 		break;
 	}
 	return "random bytes";
@@ -99,7 +99,7 @@ static uint32_t line_of(struct uvh_pool_view *view, const struct uvh_pool_line *
 		const struct uvh_pool_line *line = &view->lines[i];
 
 		if (line->row->process == wanted->row->process &&
-		    line->row->class == wanted->row->class &&
+		    line->row->kind == wanted->row->kind &&
 		    is_same_text(line->what, wanted->what) &&
 		    is_same_text(line->callback, wanted->callback) &&
 		    is_same_site(line->site, wanted->site))

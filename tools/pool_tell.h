@@ -21,10 +21,10 @@ struct uvh_pool_share {
 	double share;
 };
 
-/* Of those that kept a class waiting, the most first. To be freed; NULL where nobody did. */
+/* Of those that kept a kind waiting, the most first. To be freed; NULL where nobody did. */
 struct uvh_pool_share *uvh_pool_shares(const struct uvh_pool_tale *tale,
 				       const struct uvh_pool_process *process,
-				       enum uvh_pool_class class, size_t *count);
+				       enum uvh_pool_kind kind, size_t *count);
 
 /* Is there anything of it that passes the filter? */
 bool uvh_pool_is_told(const struct uvh_pool_tale *tale, const struct uvh_pool_process *process);

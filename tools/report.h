@@ -72,7 +72,7 @@ struct uvh_report_loop {
 	struct uvh_histogram delay; /* of timers behind their due time */
 };
 
-/* What the thread pool did of one class, in one process. */
+/* What the thread pool did of one kind, in one process. */
 struct uvh_report_pool_times {
 	struct uvh_histogram queue, service;
 };
@@ -168,7 +168,7 @@ void uvh_report_loop_end(struct uvh_report *report, struct uvh_report_loop *loop
 
 /* report_pool.c: the thread pool, and wake-ups. */
 void uvh_report_pool_times(const struct uvh_report *report, const struct uvh_trace_process *process,
-			   enum uvh_pool_class class, struct uvh_report_pool_times *times);
+			   enum uvh_pool_kind kind, struct uvh_report_pool_times *times);
 void uvh_report_pool_times_free(struct uvh_report_pool_times *times);
 /* The pool of a process, if something of it passed the filters; else NULL. */
 const struct uvh_pool_process *uvh_report_pool(const struct uvh_report *report,

@@ -212,11 +212,11 @@ static void put_pool(struct uvh_json *json, const struct uvh_report *report,
 	uvh_report_pool_times_free(&times);
 	put_histogram(json, "return", &pool->back);
 	uvh_json_array(json, "kinds");
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++) {
-		uvh_report_pool_times(report, pool->process, class, &times);
+	for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++) {
+		uvh_report_pool_times(report, pool->process, kind, &times);
 		if (times.queue.count + times.service.count > 0) {
 			uvh_json_object(json, NULL);
-			uvh_json_text(json, "kind", uvh_pool_class_name(class));
+			uvh_json_text(json, "kind", uvh_pool_kind_name(kind));
 			put_histogram(json, "queue", &times.queue);
 			put_histogram(json, "service", &times.service);
 			uvh_json_object_end(json);

@@ -6,13 +6,13 @@
 #define WAKEUPS_MAX 4096
 
 void uvh_report_pool_times(const struct uvh_report *report, const struct uvh_trace_process *process,
-			   enum uvh_pool_class class, struct uvh_report_pool_times *times)
+			   enum uvh_pool_kind kind, struct uvh_report_pool_times *times)
 {
 	*times = (struct uvh_report_pool_times){0};
 	for (size_t i = 0; i < report->pool.row_count; i++) {
 		const struct uvh_pool_row *row = report->pool.rows[i];
 
-		if (row->process != process || row->class != class)
+		if (row->process != process || row->kind != kind)
 			continue;
 		uvh_histogram_merge(&times->queue, &row->queue);
 		uvh_histogram_merge(&times->service, &row->service);

@@ -186,15 +186,15 @@ static void print_pool(const struct uvh_report *report, const struct uvh_pool_pr
 	       "time\n",
 	       uvh_pool_busy_mean(pool), pool->occupancy.most, pool->threads,
 	       uvh_share_text(uvh_pool_all_busy(pool), share));
-	for (unsigned int class = 0; class < UVH_POOL_CLASSES; class ++) {
+	for (unsigned int kind = 0; kind < UVH_POOL_KINDS; kind++) {
 		struct uvh_report_pool_times times;
 
-		uvh_report_pool_times(report, pool->process, class, &times);
-		add_times(table, uvh_pool_class_name(class), "waited for a thread", &times.queue);
-		add_times(table, uvh_pool_class_name(class), "held a thread", &times.service);
+		uvh_report_pool_times(report, pool->process, kind, &times);
+		add_times(table, uvh_pool_kind_name(kind), "waited for a thread", &times.queue);
+		add_times(table, uvh_pool_kind_name(kind), "held a thread", &times.service);
 		uvh_report_pool_times_free(&times);
 	}
-	add_times(table, uvh_pool_class_name(UVH_POOL_WORK), "waited for the loop", &pool->back);
+	add_times(table, uvh_pool_kind_name(UVH_POOL_WORK), "waited for the loop", &pool->back);
 	uvh_table_print(table);
 }
 

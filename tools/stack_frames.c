@@ -193,7 +193,7 @@ const char *uvh_stack_frame_text(const struct uvh_stack_frame *frame, bool whole
 {
 	const char *file = whole ? frame->file : base_name(frame->file);
 	const char *module = whole ? frame->module : base_name(frame->module);
-	bool has_name = frame->address != 0 || strcmp(frame->function, "(anonymous)") != 0;
+	bool has_name = strcmp(frame->function, "(anonymous)") != 0;
 	char line[16] = "";
 
 	if (frame->line != 0)
@@ -241,6 +241,16 @@ bool uvh_stack_same_place(const struct uvh_stack_frame *one, const struct uvh_st
 	       strcmp(one->function, other->function) == 0;
 }
 
+/*
+ * A compiler may cut a function in two and inline one half into the other: that is one frame to
+ * people.
+ */
+static bool is_half(const struct uvh_stack_frame *frame)
+{
+	return frame[-1].inlined && frame[-1].address == frame->address &&
+	       strcmp(frame[-1].function, frame->function) == 0;
+}
+
 static bool has_own(const struct uvh_stack *stack)
 {
 	for (size_t i = 0; i < stack->count; i++)
@@ -258,7 +268,8 @@ void uvh_stack_print(FILE *out, const struct uvh_stack *stack, const char *inden
 	for (size_t i = 0; i < stack->count; i++) {
 		const struct uvh_stack_frame *frame = &stack->frames[i];
 
-		if (own && frame->origin == UVH_FRAME_OF_RUNTIME)
+		if ((own && frame->origin == UVH_FRAME_OF_RUNTIME) ||
+		    (!whole && i > 0 && is_half(frame)))
 			continue;
 		if (!whole && shown == SHOWN_MAX) {
 			left++;

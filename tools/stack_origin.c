@@ -33,8 +33,12 @@ static const char *const runtime_scripts[] = {"/lib/python", "/nvim/runtime/", "
 					      "/node_modules/"};
 static const char *const runtime_script_begins[] = {"<frozen ", "vim/", "node:", "internal/"};
 
-/* Code that V8 makes for itself. */
-static const char *const runtime_code[] = {"Builtin:", "BytecodeHandler:", "Handler:", "Stub:"};
+/* Code that V8 makes for itself, and code without a name. */
+static const char *const runtime_code[] = {"0x",
+					   "Builtin:", "BytecodeHandler:", "Handler:", "Stub:"};
+
+/* How functions of others begin that are linked into programs: libuv's, V8's, what calls main(). */
+static const char *const runtime_functions[] = {"uv_", "v8::", "Builtins_", "_start"};
 
 static bool has_any(const char *text, const char *const *parts, size_t count)
 {
@@ -47,6 +51,14 @@ static bool has_any(const char *text, const char *const *parts, size_t count)
 static bool begins_with(const char *text, const char *begin)
 {
 	return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+static bool begins_with_any(const char *text, const char *const *begins, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (begins_with(text, begins[i]))
+			return true;
+	return false;
 }
 
 static bool is_runtime_module(const char *path)
@@ -63,9 +75,8 @@ static bool is_runtime_module(const char *path)
 
 static bool is_runtime_script(const char *path)
 {
-	for (size_t i = 0; i < COUNT(runtime_script_begins); i++)
-		if (begins_with(path, runtime_script_begins[i]))
-			return true;
+	if (begins_with_any(path, runtime_script_begins, COUNT(runtime_script_begins)))
+		return true;
 	return has_any(path, runtime_scripts, COUNT(runtime_scripts));
 }
 
@@ -74,10 +85,9 @@ static enum uvh_frame_origin origin_of_code(const struct uvh_stack_frame *frame)
 {
 	if (frame->file[0] != '\0')
 		return is_runtime_script(frame->file) ? UVH_FRAME_OF_RUNTIME : UVH_FRAME_OF_SCRIPT;
-	for (size_t i = 0; i < COUNT(runtime_code); i++)
-		if (begins_with(frame->function, runtime_code[i]))
-			return UVH_FRAME_OF_RUNTIME;
-	return begins_with(frame->function, "0x") ? UVH_FRAME_OF_RUNTIME : UVH_FRAME_OF_PROGRAM;
+	return begins_with_any(frame->function, runtime_code, COUNT(runtime_code))
+		   ? UVH_FRAME_OF_RUNTIME
+		   : UVH_FRAME_OF_PROGRAM;
 }
 
 enum uvh_frame_origin uvh_stack_origin(const struct uvh_stack_frame *frame)
@@ -86,8 +96,7 @@ enum uvh_frame_origin uvh_stack_origin(const struct uvh_stack_frame *frame)
 		return is_runtime_script(frame->file) ? UVH_FRAME_OF_RUNTIME : UVH_FRAME_OF_SCRIPT;
 	if (frame->module[0] == '\0')
 		return origin_of_code(frame);
-	/* A libuv that lies in the program, and what calls main(). */
-	if (begins_with(frame->function, "uv_") || strcmp(frame->function, "_start") == 0 ||
+	if (begins_with_any(frame->function, runtime_functions, COUNT(runtime_functions)) ||
 	    has_any(frame->file, runtime_sources, COUNT(runtime_sources)) ||
 	    is_runtime_module(frame->module))
 		return UVH_FRAME_OF_RUNTIME;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Callbacks that ran too long, for people. */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,31 +26,47 @@ static const struct uvh_stack_frame *site_of(const struct uvh_trace_process *pro
 	return stack == NULL ? NULL : stack->site;
 }
 
+/* What the program called there; of what has no name, its library. */
+static const char *called_text(const struct uvh_stack *stack, int *length)
+{
+	const struct uvh_stack_frame *called = NULL;
+	const char *name, *offset;
+
+	for (size_t i = 0; i < stack->count && &stack->frames[i] != stack->site; i++) {
+		const struct uvh_stack_frame *frame = &stack->frames[i];
+
+		if (frame->origin != UVH_FRAME_OF_RUNTIME || frame->address == 0)
+			continue;
+		if (called == NULL)
+			called = frame;
+		if (strstr(frame->function, "+0x") == NULL) {
+			called = frame;
+			break;
+		}
+	}
+	if (called == NULL)
+		return NULL;
+	/* libc's own names for its functions. */
+	name = called->function + (strncmp(called->function, "__GI_", 5) == 0 ? 5 : 0);
+	offset = strstr(name, "+0x");
+	*length = offset == NULL ? (int) strlen(name) : (int) (offset - name);
+	return name;
+}
+
 /* "clock_nanosleep <- work.c:30 in do_work" */
 static const char *inside_text(const struct uvh_stack *stack, char text[PLACE_BYTES])
 {
-	const struct uvh_stack_frame *innermost = NULL;
-	size_t used = 0;
+	const char *called;
+	int length, used = 0;
 
 	if (stack == NULL || stack->site == NULL)
 		return "(no stack was to be had)";
-	for (size_t i = 0; i < stack->count && innermost == NULL; i++)
-		if (stack->frames[i].origin != UVH_FRAME_OF_SCRIPT)
-			innermost = &stack->frames[i];
-	/* Where the function is not known, its library alone: an address in it tells nobody
-	 * anything. */
-	if (innermost != NULL && innermost != stack->site &&
-	    innermost->origin == UVH_FRAME_OF_RUNTIME) {
-		const char *offset = strstr(innermost->function, "+0x");
-
-		used = (size_t) snprintf(text, PLACE_BYTES, "%.*s <- ",
-					 offset == NULL ? INT_MAX
-							: (int) (offset - innermost->function),
-					 innermost->function);
-	}
-	if (used >= PLACE_BYTES)
-		return text;
-	uvh_stack_frame_text(stack->site, false, text + used, PLACE_BYTES - used);
+	called = called_text(stack, &length);
+	if (called != NULL)
+		used = snprintf(text, PLACE_BYTES, "%.*s <- ", length, called);
+	if (used < PLACE_BYTES)
+		uvh_stack_frame_text(stack->site, false, text + used,
+				     (size_t) (PLACE_BYTES - used));
 	return text;
 }
 

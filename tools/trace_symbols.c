@@ -368,10 +368,20 @@ static const char *find_function(struct origin *origin, uint64_t address)
 	return name;
 }
 
+/*
+ * DWARF gives lambdas no name but "operator()"; of C functions it has the name, where the linker
+ * may know parts of them only ("f.part.0").
+ */
+static bool is_better(const char *linked, const char *told)
+{
+	return told == NULL || (strncmp(linked, "_Z", 2) == 0 && strncmp(told, "_Z", 2) != 0);
+}
+
 size_t uvh_trace_symbols_lines(struct uvh_trace_symbols *symbols, uint64_t address,
 			       struct uvh_elf_line lines[UVH_ELF_LINES_MAX])
 {
 	const struct library *library = find_library(symbols, address - 1);
+	const char *function;
 	uint64_t offset;
 	size_t count;
 
@@ -381,8 +391,9 @@ size_t uvh_trace_symbols_lines(struct uvh_trace_symbols *symbols, uint64_t addre
 	count = find_lines(library->origin, offset, lines);
 	if (count == 0)
 		lines[count++] = (struct uvh_elf_line){0};
-	if (lines[count - 1].function == NULL)
-		lines[count - 1].function = find_function(library->origin, offset);
+	function = find_function(library->origin, offset);
+	if (function != NULL && is_better(function, lines[count - 1].function))
+		lines[count - 1].function = function;
 	return count;
 }
 

@@ -111,10 +111,12 @@ int64_t uvh_why_now(const struct uvh_why *why, const struct uvh_trace_process *p
 static void add_live(struct uvh_trace_resource *resource, void *data)
 {
 	struct uvh_why *why = data;
+	int64_t now_ns = uvh_why_now(why, resource->process);
 	enum uvh_live_standing standing;
 	struct uvh_why_loop *loop;
 
-	if (!uvh_live_is_of_loop(resource) ||
+	/* With --to, one event more was read. */
+	if (!uvh_live_is_of_loop(resource) || resource->init_ns > now_ns ||
 	    !uvh_trace_filter_wants_resource(why->filter, resource))
 		return;
 	loop = loop_of(why, resource->process, uvhooks_id_space(resource->id));
@@ -122,7 +124,7 @@ static void add_live(struct uvh_trace_resource *resource, void *data)
 	loop->counts[standing]++;
 	if (standing <= UVH_LIVE_CLOSING)
 		loop->told = loop->told && uvh_live_is_told(resource);
-	uvh_live_groups_add(&loop->groups, resource, standing, uvh_why_now(why, resource->process));
+	uvh_live_groups_add(&loop->groups, resource, standing, now_ns);
 }
 
 static bool is_open(const struct uvh_why *why, const struct uvh_trace_process *process,

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 200
+#define PATIENCE_MS 50
 #define FRAMES      64
 #define TEXT_BYTES  16384
 #define STACK_BYTES (256 * 1024)

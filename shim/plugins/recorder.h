@@ -26,21 +26,33 @@
    one may begin. */
 #define RECORDER_RECORD_BYTES 256
 
-#define RECORDER_SEEN 64 /* a power of two */
+#define RECORDER_SEEN 16 /* a power of two: they fit into a cache line */
 
 #define RECORDER_NAME_BYTES 64
 
 /*
- * The events of one thread. The first fields are for the hot path, which changes nothing here: what
- * it changes is in the buffer, where it survives the process.
+ * The events of one thread.
+ *
+ * The first two cache lines are all that the hot path reads: between the events of a program that
+ * is busy, the processor has forgotten what it knew, and then an event costs what it touches. What
+ * must survive the process is written to the buffer, too, and never read there.
+ *
+ * In the child of a fork all of it is zeros (MADV_WIPEONFORK), and `limit` says so: nothing fits.
  */
 struct recorder_stream {
-	struct uvhooks_trace_buffer *buffer;
-	uint64_t id_base;
 	/* Bytes of the packet from which on none is begun; 0, by whomever: do what is to be done.
 	 */
 	_Atomic uint64_t limit;
-	const void *seen[RECORDER_SEEN];    /* callbacks that are defined; by their address */
+	uint64_t at; /* bytes of the packet: where the next record goes; the buffer's `committed` */
+	char *packet;  /* behind its buffer */
+	uint64_t last; /* the time of the latest event; the buffer's, too */
+	uint64_t id_base;
+	bool clock_is_tsc;
+	bool details; /* recorder_options.details */
+	/* Callbacks that are defined: bits of their addresses, by others of them. 0: none. */
+	uint32_t seen[RECORDER_SEEN] __attribute__((aligned(64)));
+
+	struct uvhooks_trace_buffer *buffer;
 	struct uvhooks_trace_packet header; /* of this packet, as far as it is known */
 	atomic_flag busy;                   /* the packet is being written; at exit, by another */
 	uint64_t instance;
@@ -61,9 +73,17 @@ static inline size_t recorder_seen_slot(const void *callback)
 	return (uintptr_t) callback >> 4 & (RECORDER_SEEN - 1);
 }
 
+/* Two addresses have the same only if they are a multiple of 64 GiB apart: one of them may then be
+   left out of the definitions, and is found by the libraries alone. */
+static inline uint32_t recorder_seen_bits(const void *callback)
+{
+	return (uint32_t) ((uintptr_t) callback >> 4);
+}
+
 static inline bool recorder_is_seen(const struct recorder_stream *stream, const void *callback)
 {
-	return stream->seen[recorder_seen_slot(callback)] == callback;
+	return callback == NULL ||
+	       stream->seen[recorder_seen_slot(callback)] == recorder_seen_bits(callback);
 }
 
 extern bool recorder_type_known[UINT16_MAX + 1];
@@ -122,13 +142,19 @@ extern bool recorder_clock_is_tsc;
 
 uint64_t recorder_monotonic_ns(void);
 
-static inline uint64_t recorder_ticks(void)
+static inline uint64_t recorder_ticks_of(bool clock_is_tsc)
 {
 #ifdef __x86_64__
-	if (RECORDER_LIKELY(recorder_clock_is_tsc))
+	if (RECORDER_LIKELY(clock_is_tsc))
 		return __builtin_ia32_rdtsc();
 #endif
+	(void) clock_is_tsc;
 	return recorder_monotonic_ns();
+}
+
+static inline uint64_t recorder_ticks(void)
+{
+	return recorder_ticks_of(recorder_clock_is_tsc);
 }
 
 struct recorder_moment {
@@ -216,7 +242,7 @@ void recorder_define_begin(const struct recorder_moment *moment);
 void recorder_define_write(void);
 /* recorder_stream.c */
 extern struct recorder_stream recorder_nobody;
-void recorder_slow(const struct uvhooks_event *event, uint64_t ticks);
+void recorder_slow(const struct uvhooks_event *event);
 void recorder_streams_forked(void);
 void recorder_streams_end(void);
 void recorder_streams_nudge(void); /* each goes the slow way once */

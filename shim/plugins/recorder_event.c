@@ -14,41 +14,33 @@
 /* What an after has of its before; with any other flag it is a wide record. */
 #define LASTING_FLAGS (UVHOOKS_FLAG_NOOP | UVHOOKS_FLAG_CANCELLED | UVHOOKS_FLAG_CLOSING)
 
-/* Every hook begins with this: when, where to, and is there room? */
+/* Every hook begins with this: when, and where to? */
 struct place {
 	struct recorder_stream *stream;
-	struct uvhooks_trace_buffer *buffer;
 	uint64_t ticks;
-	uint64_t at; /* bytes of the packet */
 };
 
 static inline __attribute__((always_inline)) struct place find_place(void)
 {
-	struct place place;
+	struct recorder_stream *stream = recorder_here;
 
-	place.ticks = recorder_ticks();
-	place.stream = recorder_here;
-	/* In the child of a fork the parent's buffers are not even mapped. */
-	if (RECORDER_UNLIKELY(atomic_load_explicit(&recorder_process->state,
-						   memory_order_relaxed) != RECORDER_RUNS))
-		place.stream = &recorder_nobody;
-	place.buffer = place.stream->buffer;
-	place.at = place.buffer->committed;
-	return place;
+	return (struct place){stream, recorder_ticks_of(stream->clock_is_tsc)};
 }
 
 /* `strange`: bits above the low 32 in which ids differ from the packet's. */
 static inline __attribute__((always_inline)) bool is_plain(const struct place *place,
 							   uint64_t strange)
 {
-	return place->at < atomic_load_explicit(&place->stream->limit, memory_order_relaxed) &&
-	       place->ticks - place->buffer->last <= TIME_MAX && strange >> 32 == 0;
+	const struct recorder_stream *stream = place->stream;
+
+	return stream->at < atomic_load_explicit(&stream->limit, memory_order_relaxed) &&
+	       place->ticks - stream->last <= TIME_MAX && strange >> 32 == 0;
 }
 
 static inline __attribute__((always_inline)) char *
 put_head(const struct place *place, unsigned int number, uvhooks_async_id id)
 {
-	char *record = (char *) (place->buffer + 1) + place->at;
+	char *record = place->stream->packet + place->stream->at;
 	const uint32_t words[2] = {number | (uint32_t) place->ticks << UVHOOKS_TRACE_NUMBER_BITS,
 				   (uint32_t) id};
 
@@ -78,9 +70,13 @@ put_callback(char *at, const struct uvhooks_event *event, unsigned int flags)
 /* What is before `committed` is whole, whenever the process is killed. */
 static inline __attribute__((always_inline)) void commit(const struct place *place, const char *end)
 {
-	__atomic_store_n(&place->buffer->last, place->ticks, __ATOMIC_RELAXED);
-	__atomic_store_n(&place->buffer->committed, (uint64_t) (end - (char *) (place->buffer + 1)),
-			 __ATOMIC_RELEASE);
+	struct recorder_stream *stream = place->stream;
+	struct uvhooks_trace_buffer *buffer = (struct uvhooks_trace_buffer *) stream->packet - 1;
+
+	stream->at = (uint64_t) (end - stream->packet);
+	stream->last = place->ticks;
+	__atomic_store_n(&buffer->last, place->ticks, __ATOMIC_RELAXED);
+	__atomic_store_n(&buffer->committed, stream->at, __ATOMIC_RELEASE);
 }
 
 uint64_t recorder_due_ms(const struct uvhooks_event *event, bool *repeats)
@@ -105,8 +101,8 @@ static void on_init(const struct uvhooks_event *event, void *data)
 						    (event->execution_async_id ^ base)) ||
 			      !recorder_is_seen(place.stream, event->callback) ||
 			      !recorder_is_type_known(event->type) ||
-			      (event->stack | recorder_options.details) != 0)) {
-		recorder_slow(event, place.ticks);
+			      (event->stack | place.stream->details) != 0)) {
+		recorder_slow(event);
 		return;
 	}
 	at = put_head(&place, UVHOOKS_EVENT_INIT, event->async_id);
@@ -131,7 +127,7 @@ static inline __attribute__((always_inline)) void begin(const struct uvhooks_eve
 			      !recorder_is_seen(place.stream, event->callback) ||
 			      event->execution_async_id != event->async_id ||
 			      (event->flags & ~LASTING_FLAGS) != 0)) {
-		recorder_slow(event, place.ticks);
+		recorder_slow(event);
 		return;
 	}
 	if (may_be_timer && event->type == UVHOOKS_TIMERWRAP)
@@ -165,7 +161,7 @@ end(const struct uvhooks_event *event, uvhooks_async_id execution, unsigned int 
 	if (RECORDER_UNLIKELY(!is_plain(&place, event->async_id ^ place.stream->id_base) ||
 			      event->execution_async_id != execution ||
 			      (event->flags & ~flags) != 0)) {
-		recorder_slow(event, place.ticks);
+		recorder_slow(event);
 		return;
 	}
 	commit(&place, put_head(&place, event->event, event->async_id));
@@ -198,7 +194,7 @@ static void on_inside(const struct uvhooks_event *event, void *data)
 	if (RECORDER_UNLIKELY(
 		!is_plain(&place, (event->async_id ^ base) | (event->execution_async_id ^ base)) ||
 		event->flags != 0)) {
-		recorder_slow(event, place.ticks);
+		recorder_slow(event);
 		return;
 	}
 	commit(&place, put_word(put_head(&place, event->event, event->async_id),
@@ -218,8 +214,8 @@ static inline __attribute__((always_inline)) void arm(const struct uvhooks_event
 		!is_plain(&place, (event->async_id ^ base) | (event->execution_async_id ^ base)) ||
 		!recorder_is_seen(place.stream, event->callback) ||
 		(starts && (event->other_async_id != event->execution_async_id ||
-			    (event->stack | recorder_options.details) != 0)))) {
-		recorder_slow(event, place.ticks);
+			    (event->stack | place.stream->details) != 0)))) {
+		recorder_slow(event);
 		return;
 	}
 	at = put_head(&place, is_due ? UVHOOKS_TRACE_START_DUE : event->event, event->async_id);
@@ -251,7 +247,7 @@ static void on_wakeup(const struct uvhooks_event *event, void *data)
 	if (RECORDER_UNLIKELY(!is_plain(&place, event->async_id ^ place.stream->id_base) ||
 			      !recorder_is_seen(place.stream, event->callback) ||
 			      event->execution_async_id != in_libuv(event->async_id))) {
-		recorder_slow(event, place.ticks);
+		recorder_slow(event);
 		return;
 	}
 	at = put_head(&place, UVHOOKS_EVENT_WAKEUP, event->async_id);
@@ -262,7 +258,7 @@ static void on_wakeup(const struct uvhooks_event *event, void *data)
 static void on_rare(const struct uvhooks_event *event, void *data)
 {
 	(void) data;
-	recorder_slow(event, recorder_ticks());
+	recorder_slow(event);
 }
 
 /* Which record an event gets in the slow path, and what is in it. */

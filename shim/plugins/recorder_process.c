@@ -63,6 +63,7 @@ void recorder_guard_leave(const struct recorder_guard *guard)
 static void wipe_by_hand(void)
 {
 	memset(&wiped_by_hand, 0, sizeof(wiped_by_hand));
+	recorder_streams_nudge();
 }
 
 static bool make_page(void)

@@ -27,8 +27,7 @@
 _Static_assert(sizeof(struct uvhooks_trace_buffer) % 64 == 0, "packets begin with a cache line");
 
 /* Where a thread is that has no stream yet: nothing fits into it, so all goes the slow way. */
-static struct uvhooks_trace_buffer no_buffer;
-struct recorder_stream recorder_nobody = {.buffer = &no_buffer};
+struct recorder_stream recorder_nobody;
 
 __thread struct recorder_stream *recorder_here __attribute__((tls_model("initial-exec"))) =
     &recorder_nobody;
@@ -338,7 +337,9 @@ static void define(struct recorder_stream *stream, const struct uvhooks_event *e
 		recorder_define_type(event->type);
 	recorder_define_stacks(event->stack);
 	recorder_unlock();
-	stream->seen[recorder_seen_slot(event->callback)] = event->callback;
+	if (event->callback != NULL)
+		stream->seen[recorder_seen_slot(event->callback)] =
+		    recorder_seen_bits(event->callback);
 }
 
 /* Written at once, though the packet goes on: who has ended may be gone at any moment. */
@@ -374,7 +375,7 @@ static void put(struct recorder_stream *stream, const struct uvhooks_event *even
 	stream->strangers =
 	    (event->async_id ^ stream->id_base) >> 32 == 0 ? 0 : stream->strangers + 1;
 	recorder_record_put(stream, number, ticks, &values);
-	if (RECORDER_UNLIKELY((event->stack | recorder_options.details) != 0))
+	if (RECORDER_UNLIKELY((event->stack | stream->details) != 0))
 		recorder_record_more(stream, event, ticks);
 }
 
@@ -383,8 +384,8 @@ static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_
 		     uint64_t ticks)
 {
 	return atomic_load(&recorder_process->state) == RECORDER_RUNS &&
-	       event->event != UVHOOKS_EVENT_LOOP_BUSY &&
-	       stream->buffer->committed < stream->limit && stream->strangers < STRANGERS_MAX &&
+	       event->event != UVHOOKS_EVENT_LOOP_BUSY && stream->at < stream->limit &&
+	       stream->strangers < STRANGERS_MAX &&
 	       stream->generation == atomic_load(&recorder_generation) &&
 	       is_defined(stream, event) && !recorder_clock_is_due(ticks);
 }
@@ -392,7 +393,9 @@ static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_
 static void get_ready(struct recorder_stream *stream, const struct uvhooks_event *event,
 		      uint64_t ticks)
 {
-	atomic_store(&stream->limit, LIMIT);
+	/* When the process ends, each event comes here. */
+	if (atomic_load(&recorder_process->state) == RECORDER_RUNS)
+		atomic_store(&stream->limit, LIMIT);
 	define(stream, event);
 	look_at_clock(ticks);
 	make_room(stream, event->async_id, ticks);
@@ -407,7 +410,8 @@ static struct recorder_stream *add_stream(void)
 
 	if (stream == MAP_FAILED)
 		return NULL;
-	stream->limit = LIMIT;
+	/* Without it, recorder_streams_nudge() does it: see recorder_process.c. */
+	madvise(stream, sizeof(*stream), MADV_WIPEONFORK);
 	stream->instance = atomic_fetch_add(&instances, 1) + 1;
 	stream->next = atomic_load(&all_streams);
 	atomic_store(&all_streams, stream);
@@ -445,6 +449,9 @@ static struct recorder_stream *begin_stream(void)
 		return NULL;
 	}
 	memset(stream->seen, 0, sizeof(stream->seen));
+	stream->packet = packet_of(stream);
+	stream->clock_is_tsc = recorder_clock_is_tsc;
+	stream->details = recorder_options.details;
 	stream->thread_id = (uint32_t) syscall(SYS_gettid);
 	stream->generation = atomic_load(&recorder_generation);
 	stream->header.magic = UVHOOKS_TRACE_MAGIC;
@@ -469,13 +476,22 @@ static struct recorder_stream *own_stream(void)
 	return recorder_here != &recorder_nobody ? recorder_here : begin_stream();
 }
 
-void recorder_slow(const struct uvhooks_event *event, uint64_t ticks)
+/* The hot path goes by its own copy. */
+static void follow_buffer(struct recorder_stream *stream)
 {
+	stream->at = stream->buffer->committed;
+	stream->last = stream->buffer->last;
+}
+
+void recorder_slow(const struct uvhooks_event *event)
+{
+	const uint64_t ticks = recorder_ticks();
 	struct recorder_stream *stream = recorder_here;
 	struct recorder_guard guard;
 
 	if (is_ready(stream, event, ticks)) {
 		put(stream, event, ticks);
+		follow_buffer(stream);
 		return;
 	}
 	recorder_guard_enter(&guard);
@@ -489,6 +505,7 @@ void recorder_slow(const struct uvhooks_event *event, uint64_t ticks)
 			list_states(stream, false, event->async_id);
 		if (atomic_load(&recorder_process->state) == RECORDER_ENDS)
 			write_through(stream);
+		follow_buffer(stream);
 	}
 	recorder_guard_leave(&guard);
 }
@@ -506,6 +523,7 @@ static void end_stream(void *data)
 	recorder_here = &recorder_nobody;
 	/* Nothing is in the buffer: a packet is begun by the next thread. */
 	__atomic_store_n(&stream->buffer->committed, 0, __ATOMIC_RELEASE);
+	follow_buffer(stream);
 	stream->used = false;
 	recorder_guard_leave(&guard);
 }
@@ -513,14 +531,7 @@ static void end_stream(void *data)
 /* In the child of a fork, whose only thread this is. */
 void recorder_streams_forked(void)
 {
-	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
-	     stream = stream->next) {
-		stream->buffer = NULL;
-		stream->folder = 0;
-		stream->used = false;
-		stream->header = (struct uvhooks_trace_packet){0};
-		atomic_flag_clear(&stream->busy);
-	}
+	atomic_store(&all_streams, NULL);
 	recorder_here = &recorder_nobody;
 	atomic_store(&listed, false);
 }
@@ -528,6 +539,7 @@ void recorder_streams_forked(void)
 /* Other threads may go on; what they record from now on is written event by event. */
 void recorder_streams_end(void)
 {
+	recorder_streams_nudge();
 	if (recorder_here != &recorder_nobody) {
 		list_states(recorder_here, true, 0);
 		finish_stream(recorder_here);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # A name server on loopback that serves a small zone, asked by dig over UDP and TCP, and stopped by
-# rndc. It all happens in the folder named by the first argument.
+# rndc; or, if the second one is `killed`, killed when it has answered a few hundred questions. It all
+# happens in the folder named by the first argument.
 
 set -eu
 folder=$1/named
@@ -86,6 +87,14 @@ if [ "$try" -eq 10 ]; then
 	exit 1
 fi
 trap 'kill -KILL $server 2>/dev/null || true' EXIT
+seq 1 400 | sed 's/.*/host&.example.test A/' >questions
+
+if [ "${2:-}" = killed ]; then
+	echo "many: $(dig "${at[@]}" +short -f questions | sort -u | grep -c '^10\.0\.')"
+	kill -KILL "$server"
+	wait "$server" 2>/dev/null || true
+	exit
+fi
 
 for name in www.example.test text.example.test alias.example.test nothing.example.test; do
 	for type in A AAAA TXT; do
@@ -96,7 +105,6 @@ echo "by TCP: $(dig "${at[@]}" +tcp +short example.test MX)"
 echo "two questions: $(dig "${at[@]}" +short host1.example.test A host2.example.test A | tr '\n' ' ')"
 echo "refused: $(dig "${at[@]}" elsewhere.test | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
 echo "transfer: $(dig "${at[@]}" axfr example.test | grep -c 'IN.*A.*10\.0\.')"
-seq 1 400 | sed 's/.*/host&.example.test A/' >questions
 echo "many: $(dig "${at[@]}" +short -f questions | sort -u | grep -c '^10\.0\.')"
 echo "reload: $("${rndc[@]}" reload)"
 "${rndc[@]}" stop

@@ -49,6 +49,11 @@ LAYOUTS = {layout: layout_fields(macro)
 RECORDS = {int(number): (event.lower(), layout)
            for number, event, layout in entries(TRACE_H["UVHOOKS_TRACE_RECORD_MAP"])}
 RECORDS[RESOURCE] = ("resource", "wide")
+RARE = {event.lower(): (int(number), layout)
+        for number, event, layout in entries(TRACE_H["UVHOOKS_TRACE_RARE_MAP"])}
+RECORDS.update({number: (event, layout) for event, (number, layout) in RARE.items()})
+# Those whose ids are whole ones.
+WHOLE = {"wide"} | {layout for _, layout in RARE.values()}
 DEFINITIONS = {name: int(number)
                for number, name, _ in entries(TRACE_H["UVHOOKS_TRACE_DEFINITION_MAP"])}
 DEFINITION_FIELDS = {name: TRACE_H[macro]

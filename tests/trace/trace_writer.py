@@ -12,7 +12,8 @@ import uuid
 import trace_metadata
 from trace_format import (
     BEFORE_DUE, BEGINS, DEFINITIONS, EVENTS, EXTENDED, FLAGS, FS, HEADER_BYTES, KINDS, LASTING,
-    LAYOUTS, LOW_TIME, NAMED_TYPE, NO_LOOP, RECORDS, RESOURCE, SEQUENCE_BITS, START_DUE, TYPES, WIDE)
+    LAYOUTS, LOW_TIME, NAMED_TYPE, NO_LOOP, RARE, RECORDS, RESOURCE, SEQUENCE_BITS, START_DUE, TYPES,
+    WHOLE, WIDE)
 
 
 def pack_fields(layout, values):
@@ -134,7 +135,7 @@ class Thread:
         values = {
             "id": async_id, "trigger": truth["trigger"], "execution": self.execution(), "other": 0,
             "callback": 0, "flags": 0, "type": truth["type"], "fs_type": truth["fs_type"],
-            "no_loop": truth["no_loop"], "due_ms": due_ms}
+            "no_loop": truth["no_loop"], "due_ms": due_ms, "duration_ns": 0, "thread_id": 0}
         if name in ("before", "work_begin"):
             values["execution"] = async_id
         elif name in ("after", "work_end"):
@@ -175,6 +176,8 @@ class Thread:
         """The number of the record: short where all that it leaves out follows from the others."""
         if name == "resource":
             return RESOURCE
+        if name in RARE:
+            return RARE[name][0]
         same = all(values[key] == truth[key] for key in ("type", "fs_type", "trigger", "no_loop"))
         number = EVENTS.index(name)
         short = number in RECORDS and (same or name == "init") and not wide
@@ -207,13 +210,13 @@ class Thread:
         stream.begin_packet(at, values["execution"])
         fields = dict(values)
         for field in ("id", "trigger", "execution"):
-            if layout != "wide":
+            if layout not in WHOLE:
                 fields[field] -= stream.id_base
         if fields["due_ms"] is None:
             fields["due_ms"] = 0
         if values["no_loop"] and (layout in ("wide", "init")):
             fields["flags"] |= NO_LOOP
-        if extended or at - stream.end >= LOW_TIME:
+        if extended or number > EXTENDED or at - stream.end >= LOW_TIME:
             stream.records += struct.pack("<BIQ", EXTENDED, number, at)
         else:
             stream.records += struct.pack("<I", number | at % LOW_TIME << 5)
