@@ -24,6 +24,7 @@ PRELOADS = {
     "shim": [SHIM],
     "hook": [SHIM],  # a plugin comes to it, and to these:
     "record": [SHIM],
+    "record_stacks": [SHIM],
     "log": [SHIM],
     "forward": [PROGRAMS / "forward.so"],
     "without": [SHIM_WITHOUT_STORAGE],
@@ -44,9 +45,10 @@ def say(text):
 @contextlib.contextmanager
 def plugins(mode):
     """What UVHOOKS_PLUGINS is in a mode; None: nothing. What was recorded is gone afterwards."""
-    if mode == "record":
+    if mode in ("record", "record_stacks"):
         with tempfile.TemporaryDirectory() as folder:
-            yield f"recorder:dir={folder}"
+            yield (f"recorder:dir={folder}" if mode == "record" else
+                   f"stacks;python;lua;recorder:dir={folder},details=1")
     else:
         yield str(EMPTY_HOOK) if mode == "hook" else None
 
@@ -90,9 +92,9 @@ def interleaved(rounds, measure, modes=tuple(MODES)):
     return results
 
 
-def fastest(name, mode, *counts):
+def fastest(name, mode, *counts, **environment):
     """Nanoseconds of an operation, in the fastest slice; `counts` are slices, and batches in one."""
-    result = json.loads(run([PROGRAMS / name, *counts], mode)[0])
+    result = json.loads(run([PROGRAMS / name, *counts], mode, **environment)[0])
     return min(result["ns"]) / result["operations"]
 
 

@@ -7,7 +7,7 @@ load helpers
 
 setup() {
 	uvhooks=$UVHOOKS_BUILD/tools/uvhooks
-	verbs=(run record report log tree export check hooks)
+	verbs=(run record report log tree stack why leaks stalls pool export check hooks)
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -28,6 +28,7 @@ value_of() {
 	--format:*) [ "$1" = log ] && echo json || echo dot ;;
 	*:PLUGIN) echo log ;;
 	*:SIZE) echo 64M ;;
+	*:TIME) echo 100ms ;;
 	*:KEY) echo max ;;
 	*:WHEN) echo auto ;;
 	*:N | *:T) echo 1 ;;

@@ -71,7 +71,17 @@ installation() {
 		[[ $output == *"$option="* ]]
 		seen=$((seen + 1))
 	done
-	[ "$seen" -eq 3 ]
+	[ "$seen" -eq 4 ]
+}
+
+@test "the README's options of the plugin that takes stacks are those that it takes" {
+	local option seen=0
+	run -2 "$BUILD/tools/uvhooks" run -p stacks:nonsense=1 -- true
+	for option in $(section stacks | grep -oE '^\| `[a-z_]+=' | tr -d '|` ='); do
+		[[ $output == *"$option="* ]]
+		seen=$((seen + 1))
+	done
+	[ "$seen" -eq 7 ]
 }
 
 @test "a recorded worker pool has the tree that the README shows" {
@@ -82,7 +92,8 @@ installation() {
 		>"$BATS_TEST_TMPDIR/printed"
 	# Times, and which thread came first, are those of one run.
 	shape() {
-		grep -E '^(top level|.*[├└])' | sed -E 's/[0-9,.]+ (ns|us|ms|s)\b/T/g; s/[0-9]+(,\.\.\.)? / /'
+		grep -E '^(top level|.*[├└])' | sed -E 's/[0-9,.]+ (ns|us|ms|s)\b/T/g; s/[0-9]+(,\.\.\.)? / /
+			s/(on_done) +[0-9]+ runs/\1  wake-ups are run together/'
 	}
 	[ "$(section record | blocks '' 1 | shape | wc -l)" -gt 5 ]
 	diff -u <(section record | blocks '' 1 | shape) <(shape <"$BATS_TEST_TMPDIR/printed")

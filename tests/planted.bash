@@ -3,7 +3,8 @@
 #
 # For the verbs that name planted faults. Behind `load helpers`.
 #
-#	record_planted NAME...	  records each of tests/planted, with its fault and without, in $TRACES
+#	record_planted NAME...	  records each of tests/planted, with its fault and without, in $TRACES,
+#				  with stacks, or by the options in the array RECORD
 #	runs_as_bare NAME...	  so recorded they did and said what they do alone
 #	line_of NAME		  "NAME.c:12", where its fault is
 #	verb VERB NAME [OPTION..] asks about the trace of NAME; "NAME-fixed" is that without the fault
@@ -19,13 +20,13 @@ run_planted() {
 }
 
 record_planted() {
-	local name how
+	local name how options=("${RECORD[@]:---stacks}")
 	mkdir -p "$TRACES"
 	for name; do
 		for how in "" fixed; do
 			run_planted "$TRACES/$name${how:+-$how}.bare" "$PLANTED/$name" $how
 			run_planted "$TRACES/$name${how:+-$how}.recorded" \
-				"$uvhooks" record --stacks -o "$TRACES/$name${how:+-$how}" -- \
+				"$uvhooks" record "${options[@]}" -o "$TRACES/$name${how:+-$how}" -- \
 				"$PLANTED/$name" $how
 		done
 	done

@@ -32,10 +32,10 @@ recorded() {
 	shift
 	rm -rf trace
 	status=0
-	(EXEC="exec" && bare "$@") >bare.stdout 2>bare.stderr </dev/null || status=$?
+	bare "$@" >bare.stdout 2>bare.stderr </dev/null || status=$?
 	local recorded=0
-	(EXEC="exec" && bare "$uvhooks" record -o trace "${options[@]}" -- "$@") \
-		>stdout 2>stderr </dev/null || recorded=$?
+	bare "$uvhooks" record -o trace "${options[@]}" -- "$@" >stdout 2>stderr </dev/null ||
+		recorded=$?
 	diff -u bare.stdout stdout
 	[ "$recorded" -eq "$status" ]
 }

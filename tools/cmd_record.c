@@ -228,7 +228,8 @@ static void complete(const struct request *request)
 	uvh_trace_keep_names(trace);
 	tell_loss(trace, request->child);
 	uvh_trace_close(trace);
-	uvh_say("recorded in %s; now: uvhooks report %s", output, output);
+	uvh_say("recorded in %s; now: uvhooks report %s%s", output, output,
+		request->recording.stacks ? " (or why, leaks, stalls, pool, stack)" : "");
 }
 
 int uvh_cmd_record(int argc, char **argv)

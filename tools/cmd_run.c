@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "launch.h"
@@ -43,7 +44,7 @@ static const char help[] =
     "EXAMPLES\n"
     "  uvhooks run -p log -- nvim --headless +q\n"
     "  uvhooks run -p log:file=/tmp/log.%p,format=json -- nvim --headless +q\n"
-    "  uvhooks run --why -- luajit script-that-does-not-end.lua\n"
+    "  uvhooks run --why -- nvim --headless +q\n"
     "  uvhooks run --no-follow -p log -- cmake --version\n"
     "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/log -- python3 server.py\n";
 
@@ -123,7 +124,11 @@ static int run_and_tell(struct uvh_launch *launch)
 		status = uvh_launch_prepare(launch);
 	if (status == UVH_OK) {
 		status = uvh_record_run(launch, &pid);
-		uvh_why_about(path);
+		if (rmdir(path) == 0)
+			uvh_say("nothing was recorded: the program made no call of libuv's that "
+				"can be seen; `uvhooks check` tells why");
+		else
+			uvh_why_about(path);
 		nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 		return uvh_record_end(status);
 	}

@@ -88,7 +88,7 @@ static void print_origin(const struct uvh_stall_row *row)
 	if (made == NULL || (armed != NULL && strcmp(made->function, armed->function) != 0))
 		print_place(armed, "armed at");
 	if (row->chain.link_count > 1 || made == NULL) {
-		printf("  %smade by ", uvh_color(UVH_DIM));
+		printf("  %scaused by ", uvh_color(UVH_DIM));
 		uvh_chain_print(&row->chain, 1);
 		printf("%s\n", uvh_color(UVH_PLAIN));
 	}
@@ -367,9 +367,10 @@ static void print_hints(const struct uvh_stalls *stalls)
 	if (stalls->row_count + stalls->open_count == 0)
 		return;
 	if (!sampled)
-		printf("\n%swhere inside a callback the time went: uvhooks record --watchdog 100ms "
-		       "-o DIR -- PROGRAM%s\n",
-		       uvh_color(UVH_DIM), uvh_color(UVH_PLAIN));
+		printf(
+		    "\n%sto see where inside a callback the time goes: uvhooks record --watchdog "
+		    "100ms -o DIR -- PROGRAM%s\n",
+		    uvh_color(UVH_DIM), uvh_color(UVH_PLAIN));
 	if (!has_stacks)
 		printf("%s%s%s%s\n", sampled ? "\n" : "", uvh_color(UVH_DIM),
 		       uvh_stack_how_to_record(), uvh_color(UVH_PLAIN));

@@ -272,8 +272,9 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
  *   patches_refused       functions of a patched libuv that were left alone
  *   notices_failed        the loader does not tell of new libraries; looked for now and then
  *   types_exhausted       more than 64,000 names of types: the resource is called EMBEDDER
- *   pool_ends_missed      pool_end events of requests that had no id yet, or no memory for a context
- *   stores_exhausted      no memory for a store of a local storage: it was not entered or captured
+ *   pool_ends_missed      pool_end events of requests that had no id yet, or no memory for a
+ * context stores_exhausted      no memory for a store of a local storage: it was not entered or
+ * captured
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
 	XX(untracked_callbacks)                                                                    \

@@ -48,7 +48,6 @@
 #include <string.h>
 #include <uvhooks/local_storage.h>
 
-
 #define TAGS_MAX 64
 
 const char log_plugin_name[] = "context";

@@ -190,7 +190,7 @@ static size_t annotate(const struct uvhooks_place *place, struct uvhooks_frame *
 	met = goes_through_lua(place, &jit);
 	if (lua_functions.luaJIT_setmode != NULL && (!met || jit))
 		return 0;
-	main = lua_running_main(met);
+	main = lua_running_main(place, met);
 	if (main == NULL)
 		return 0;
 	count = running_coroutines(main, states);

@@ -52,6 +52,6 @@ extern struct lua_functions lua_functions;
  * another, the innermost that is known. NULL: there is none. A state that this thread never had is
  * looked for only where none that is known runs and `may_be_new`: that takes long.
  */
-struct lua_state *lua_running_main(bool may_be_new);
+struct lua_state *lua_running_main(const struct uvhooks_place *place, bool may_be_new);
 
 #endif

@@ -15,6 +15,11 @@
  * it still points to its global state and one of its words points into this thread's stack above
  * us: where an error would jump to (errorJmp; cframe in LuaJIT). That is NULL after lua_close() and
  * another thread's stack if it runs there.
+ *
+ * To ask the kernel each time would take most of the time that there is. So what was found out is
+ * taken to be true for as long as the call that catches errors goes on, as the stack shows it:
+ * there is still its return address, which the native stack that we were given still goes through,
+ * and the state beside it.
  */
 #include "lua.h"
 
@@ -29,10 +34,14 @@
 #define KEPT            4  /* main threads, for each thread */
 #define REJECTED        64 /* words that were looked at and are no states */
 #define PAGE_BYTES      4096
+#define WORDS_BESIDE    64 /* of the stack, around where errors are caught */
 
 /* Where no state was found so often, only every so many-th question looks again. */
-#define MISSED_OFTEN       256
+#define MISSED_OFTEN       64
 #define MISSED_OFTEN_EVERY 16
+
+/* Looks at words of the stack that belong to others. */
+#define NOT_SANITIZED __attribute__((no_sanitize("address")))
 
 struct layout {
 	unsigned char tag_offset;
@@ -51,6 +60,12 @@ struct main_thread {
 	const struct layout *layout; /* NULL: none is kept here */
 	uintptr_t thread;
 	uintptr_t global;
+	/* Where it was seen to run last, or 0; then a word of the stack that is `thread`, and one
+	   that is the return address of the call that catches errors. */
+	uintptr_t runs_at;
+	const uintptr_t *state;
+	const uintptr_t *caller;
+	uintptr_t return_address;
 };
 
 struct native_stack {
@@ -154,7 +169,7 @@ static uintptr_t main_thread_of(const struct layout *layout, uintptr_t global)
  * Where up the native stack the state goes on if there is an error; 0: it does not run here. One
  * that is no state any more is forgotten.
  */
-static uintptr_t runs_at(struct main_thread *main, uintptr_t here)
+static uintptr_t error_is_caught_at(struct main_thread *main, uintptr_t here)
 {
 	uintptr_t words[WORDS_OF_THREAD];
 	size_t bytes = main->global - main->thread;
@@ -172,14 +187,71 @@ static uintptr_t runs_at(struct main_thread *main, uintptr_t here)
 	return innermost;
 }
 
-static struct main_thread *innermost_kept(uintptr_t here)
+static bool is_in(const struct uvhooks_place *place, uintptr_t address)
+{
+	for (size_t i = 0; i < place->address_count; i++)
+		if (place->addresses[i] == address)
+			return true;
+	return false;
+}
+
+/* Does it run where it ran, by what the stack shows? Words of the stack above us can be read. */
+NOT_SANITIZED static bool still_runs(const struct main_thread *main,
+				     const struct uvhooks_place *place, uintptr_t here)
+{
+	return main->runs_at != 0 && (uintptr_t) main->state > here &&
+	       (uintptr_t) main->caller > here && *main->state == main->thread &&
+	       *main->caller == main->return_address && is_in(place, main->return_address);
+}
+
+/* Remembers what still_runs() goes by, if it is there. */
+NOT_SANITIZED static void remember(struct main_thread *main, const struct uvhooks_place *place,
+				   uintptr_t here, uintptr_t runs_at)
+{
+	const uintptr_t *catcher = (const uintptr_t *) (runs_at & ~(sizeof(uintptr_t) - 1));
+	const uintptr_t *first = catcher - WORDS_BESIDE, *end = catcher + WORDS_BESIDE;
+
+	main->runs_at = 0;
+	main->caller = NULL;
+	main->state = NULL;
+	if ((uintptr_t) first < here)
+		first = (const uintptr_t *) here;
+	if ((uintptr_t) end > native_stack.end)
+		end = (const uintptr_t *) native_stack.end;
+	for (const uintptr_t *word = catcher; word < end && main->caller == NULL; word++)
+		if (is_in(place, *word))
+			main->caller = word;
+	for (const uintptr_t *word = first; word < end && main->state == NULL; word++)
+		if (*word == main->thread)
+			main->state = word;
+	if (main->caller == NULL || main->state == NULL)
+		return;
+	main->return_address = *main->caller;
+	main->runs_at = runs_at;
+}
+
+/* As error_is_caught_at(), but asks the kernel only if the stack does not tell. */
+static uintptr_t runs_at(struct main_thread *main, const struct uvhooks_place *place,
+			 uintptr_t here)
+{
+	uintptr_t at;
+
+	if (still_runs(main, place, here))
+		return main->runs_at;
+	at = error_is_caught_at(main, here);
+	if (at != 0)
+		remember(main, place, here, at);
+	return at;
+}
+
+static struct main_thread *innermost_kept(const struct uvhooks_place *place, uintptr_t here)
 {
 	struct main_thread *found = NULL;
 	uintptr_t found_at = 0;
 
 	for (size_t i = 0; i < KEPT; i++) {
 		struct main_thread *main = &native_stack.kept[i];
-		uintptr_t at = main->layout != NULL ? runs_at(main, here) : 0;
+		uintptr_t at = main->layout != NULL ? runs_at(main, place, here) : 0;
 
 		if (at != 0 && (found == NULL || at < found_at)) {
 			found = main;
@@ -207,7 +279,7 @@ static bool keep_if_state(const struct layout *layout, uintptr_t word)
 	if (thread == 0 || is_kept(thread, global))
 		return false;
 	native_stack.kept[native_stack.next++ % KEPT] =
-	    (struct main_thread){layout, thread, global};
+	    (struct main_thread){.layout = layout, .thread = thread, .global = global};
 	return true;
 }
 
@@ -227,7 +299,8 @@ static uintptr_t frame_of(const void *frame)
  * Looks for a state in the words of the stack, from its own frame outwards, until one of them runs.
  * The caller's registers are in its frame.
  */
-__attribute__((noinline, no_sanitize("address"))) static struct main_thread *find_in_stack(void)
+__attribute__((noinline)) NOT_SANITIZED static struct main_thread *
+find_in_stack(const struct uvhooks_place *place)
 {
 	uintptr_t here = frame_of(__builtin_frame_address(0));
 	uintptr_t rejected[REJECTED] = {0};
@@ -246,14 +319,14 @@ __attribute__((noinline, no_sanitize("address"))) static struct main_thread *fin
 		    (word >= here && word < native_stack.end))
 			continue;
 		*seen = word;
-		if (is_state(word) && innermost_kept(here) != NULL)
-			return innermost_kept(here);
+		if (is_state(word) && innermost_kept(place, here) != NULL)
+			return innermost_kept(place, here);
 	}
 	native_stack.missed++;
 	return NULL;
 }
 
-struct lua_state *lua_running_main(bool may_be_new)
+struct lua_state *lua_running_main(const struct uvhooks_place *place, bool may_be_new)
 {
 	uintptr_t here = frame_of(__builtin_frame_address(0));
 	struct main_thread *main;
@@ -263,8 +336,8 @@ struct lua_state *lua_running_main(bool may_be_new)
 	/* A program may have stacks of its own, for coroutines in C. */
 	if (here >= end_of_stack())
 		return NULL;
-	main = innermost_kept(here);
+	main = innermost_kept(place, here);
 	if (main == NULL && may_be_new)
-		main = find_in_stack();
+		main = find_in_stack(place);
 	return main != NULL ? (struct lua_state *) main->thread : NULL;
 }

@@ -54,18 +54,34 @@ static uint64_t hash_of_text(const char *text)
 	return hash;
 }
 
+/* In two halves, which a processor works on at the same time. */
 static inline uint64_t hash_of(const uintptr_t *addresses, size_t address_count,
 			       const struct uvhooks_frame *frames, size_t frame_count)
 {
-	uint64_t hash = mix(address_count, frame_count);
+	uint64_t even = address_count, odd = frame_count, hash;
+	size_t i;
 
-	for (size_t i = 0; i < address_count; i++)
+	for (i = 0; i + 1 < address_count; i += 2) {
+		even = (even ^ addresses[i]) * MIX;
+		odd = (odd ^ addresses[i + 1]) * MIX;
+	}
+	hash = mix(even ^ even >> 32, odd ^ odd >> 32);
+	if (i < address_count)
 		hash = mix(hash, addresses[i]);
-	for (size_t i = 0; i < frame_count; i++) {
+	for (i = 0; i < frame_count; i++) {
 		hash = mix(hash, hash_of_text(frames[i].function) ^ frames[i].line);
 		hash = mix(hash, hash_of_text(frames[i].file));
 	}
 	return hash;
+}
+
+static inline bool has_addresses(const struct stack *stack, const uintptr_t *addresses)
+{
+	uintptr_t differ = 0;
+
+	for (size_t i = 0; i < stack->address_count; i++)
+		differ |= stack->addresses[i] ^ addresses[i];
+	return differ == 0;
 }
 
 static bool is_same_text(const char *one, const char *other)
@@ -98,8 +114,7 @@ static inline _Atomic uint64_t *find(uint64_t hash, const uintptr_t *addresses,
 		if (slot == 0)
 			return &slots[i];
 		if (slot >> 32 == hash >> 32 && stack->address_count == address_count &&
-		    stack->frame_count == frame_count &&
-		    memcmp(stack->addresses, addresses, address_count * sizeof(*addresses)) == 0 &&
+		    stack->frame_count == frame_count && has_addresses(stack, addresses) &&
 		    has_frames(stack, frames))
 			return &slots[i];
 	}

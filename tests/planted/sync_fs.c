@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A callback opens a FIFO in the folder that it is given and makes its loop wait until somebody
- * opens the other end, 150 ms later. `fixed` asks for a callback instead.
+ * A callback opens a FIFO and makes its loop wait until somebody opens the other end, 150 ms later.
+ * `fixed` asks for a callback instead.
  */
 #include <fcntl.h>
 
@@ -10,7 +10,6 @@
 #define LATE_MS 150
 
 static bool faulty;
-static char path[4096];
 static uv_sem_t asked;
 
 static void open_late(void *unused)
@@ -20,7 +19,7 @@ static void open_late(void *unused)
 	(void) unused;
 	uv_sem_wait(&asked);
 	uv_sleep(LATE_MS);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = open("fifo", O_WRONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	CHECK_OK(close(fd));
 }
@@ -43,11 +42,11 @@ static void on_timer(uv_timer_t *timer)
 	uv_close((uv_handle_t *) timer, NULL);
 	uv_sem_post(&asked);
 	if (faulty) {
-		uv_fs_open(NULL, &request, path, O_RDONLY, 0, NULL); /* PLANTED */
+		uv_fs_open(NULL, &request, "fifo", O_RDONLY, 0, NULL); /* PLANTED */
 		on_open(&request);
 		return;
 	}
-	CHECK_OK(uv_fs_open(timer->loop, &request, path, O_RDONLY, 0, on_open));
+	CHECK_OK(uv_fs_open(timer->loop, &request, "fifo", O_RDONLY, 0, on_open));
 }
 
 int main(int argc, char **argv)
@@ -56,11 +55,9 @@ int main(int argc, char **argv)
 	uv_timer_t timer;
 	uv_thread_t late;
 
-	CHECK(argc > 1);
-	faulty = has_fault(argc - 1, argv + 1);
-	snprintf(path, sizeof(path), "%s/fifo", argv[1]);
-	unlink(path);
-	CHECK_OK(mkfifo(path, 0600));
+	faulty = has_fault(argc, argv);
+	enter_scratch_folder();
+	CHECK_OK(mkfifo("fifo", 0600));
 	CHECK_OK(uv_sem_init(&asked, 0));
 	CHECK_OK(uv_thread_create(&late, open_late, NULL));
 	CHECK_OK(uv_timer_init(loop, &timer));
@@ -68,6 +65,7 @@ int main(int argc, char **argv)
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	CHECK_OK(uv_thread_join(&late));
 	uv_sem_destroy(&asked);
-	CHECK_OK(unlink(path));
+	CHECK_OK(unlink("fifo"));
+	leave_scratch_folder();
 	return 0;
 }

@@ -245,6 +245,92 @@ def story_mangled(folder):
     story.write()
 
 
+def story_files(folder):
+    """Files for two threads: each of the last two waits until another has been read."""
+    story = Story(folder)
+    threads = [story.thread(1), story.thread(2)]
+    story.at(1 * MS, "loop_enter", 0)
+    for number, (call, submit, end, thread) in enumerate((
+            ("read", 10, 30, 0), ("read", 10, 40, 1), ("stat", 12, 31, 0), ("stat", 13, 41, 1))):
+        async_id = 2 + number
+        story.at(submit * MS, "init", async_id, type="FSREQCALLBACK", fs_type=call,
+                 callback="on_" + call)
+        story.at(end * MS, "pool_end", async_id, thread=threads[thread])
+        story.run(50 * MS + number, 50 * MS + number + 1, async_id, "on_" + call)
+        story.at(51 * MS + number, "destroy", async_id)
+    story.at(60 * MS, "loop_exit", 0)
+    story.write()
+
+
+def story_old_files(folder):
+    """As it was recorded when nobody said what libuv itself does on the pool."""
+    story = Story(folder)
+    story.at(1 * MS, "loop_enter", 0)
+    for number in range(3):
+        async_id = 2 + number
+        story.at(10 * MS, "init", async_id, type="FSREQCALLBACK", fs_type="read",
+                 callback="on_read")
+        story.run((20 + number) * MS, (20 + number) * MS + 1, async_id, "on_read")
+        story.at((21 + number) * MS, "destroy", async_id)
+    story.at(60 * MS, "loop_exit", 0)
+    story.write()
+
+
+def story_stuck_files(folder):
+    """Four files are never opened, so two that are asked for later wait for ever; one gave up."""
+    story = Story(folder)
+    story.at(0, "init", 99, type="IDLEWRAP")
+    story.at(1 * MS, "loop_enter", 0)
+    for number, call in enumerate(("open",) * 4 + ("stat",) * 3):
+        story.at((10 + number) * MS, "init", 2 + number, type="FSREQCALLBACK", fs_type=call,
+                 callback="on_" + call)
+    story.run(30 * MS, 30 * MS + 1, 8, "on_stat", flags=["cancelled"])
+    story.at(31 * MS, "destroy", 8)
+    story.run(110 * MS, 110 * MS + 1, 99, "on_idle")
+    story.write(ended=False)
+
+
+def story_one_stuck(folder):
+    """One thread opens what never opens, as those that were asked for later tell."""
+    story = Story(folder)
+    thread = story.thread(1)
+    story.at(1 * MS, "loop_enter", 0)
+    story.at(10 * MS, "init", 2, type="FSREQCALLBACK", fs_type="open", callback="on_open")
+    for number in range(5):
+        async_id, begin = 3 + number, (20 + 10 * number) * MS
+        story.at(begin, "init", async_id, type="FSREQCALLBACK", fs_type="stat", callback="on_stat")
+        story.at(begin + 1 * MS, "pool_end", async_id, thread=thread)
+        story.run(begin + 2 * MS, begin + 2 * MS + 1, async_id, "on_stat")
+        story.at(begin + 3 * MS, "destroy", async_id)
+    story.at(110 * MS, "loop_exit", 0)
+    story.write(ended=False)
+
+
+def story_stuck(folder):
+    """A callback runs when the process is killed, and nobody looked where."""
+    story = Story(folder)
+    story.at(0, "init", 2, type="TIMERWRAP")
+    story.at(1 * MS, "loop_enter", 0)
+    story.at(10 * MS, "before", 2, callback="on_stuck")
+    story.write(ended=False)
+
+
+def story_calls(folder):
+    """A callback of 200 ms, 150 of which are three calls of the file system; one comes before."""
+    story = Story(folder)
+    story.at(0, "init", 2, type="TIMERWRAP")
+    story.at(1 * MS, "fs_call", 1, fs_type="stat", duration_ns=500 * US)
+    story.at(2 * MS, "loop_enter", 0)
+    story.at(10 * MS, "before", 2, callback="on_timer")
+    story.at(70 * MS, "fs_call", 2, fs_type="read", duration_ns=50 * MS)
+    story.at(120 * MS, "fs_call", 2, fs_type="read", duration_ns=40 * MS)
+    story.at(190 * MS, "fs_call", 2, fs_type="open", duration_ns=60 * MS)
+    story.at(210 * MS, "after", 2)
+    story.run(220 * MS, 221 * MS, 2, "on_timer")
+    story.at(402 * MS, "loop_exit", 0)
+    story.write()
+
+
 STORIES = {name[6:]: function for name, function in globals().items() if name.startswith("story_")}
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 """check_lines.py FIND_LINES FILE [COUNT]
 
 Holds what find_lines says of addresses all over FILE against eu-addr2line, which is libdw's own,
-and against addr2line, which is not. Prints in how many they agree; fails where they do not.
+and against addr2line, which is not. Each of these errs now and then: the first leaves out callers
+that a function is inlined into, the second takes the wrong one of two files. So each address must
+be as one of them says.
 """
 import os.path
 import random
@@ -56,19 +58,18 @@ def agree(ours, theirs):
 def main():
     find_lines, path = sys.argv[1:3]
     addresses = choose(path, int(sys.argv[3]) if len(sys.argv) > 3 else 2000)
-    found = [list(block) for block in ask([find_lines, path], addresses)]
-    known = sum(1 for block in found if block and block[0][2])
-    for command in (["eu-addr2line", "-a", "-f", "-i"], ["addr2line", "-a", "-f", "-i"]):
-        others = [list(block) for block in ask([*command, "-e", path], addresses)]
-        differ = [(hex(address), ours, theirs) for address, ours, theirs
-                  in zip(addresses, found, others) if not agree(ours, theirs)]
-        print(f"{command[0]}: {len(addresses) - len(differ)} of {len(addresses)}, {known} known")
-        for case in differ[:10]:
-            print(*case, sep="\n    ")
-        # binutils takes the wrong one of two files with one line, now and then.
-        if len(differ) > (0 if command[0] == "eu-addr2line" else len(addresses) // 10):
-            return 1
-    return 0 if known > len(addresses) * 9 // 10 else 1
+    ours = [list(block) for block in ask([find_lines, path], addresses)]
+    elf = [list(block) for block in ask(["eu-addr2line", "-a", "-f", "-i", "-e", path], addresses)]
+    gnu = [list(block) for block in ask(["addr2line", "-a", "-f", "-i", "-e", path], addresses)]
+    wrong = [case for case in zip(map(hex, addresses), ours, elf, gnu)
+             if not agree(case[1], case[2]) and not agree(case[1], case[3])]
+    for case in wrong[:10]:
+        print(*case, sep="\n    ")
+    known = sum(1 for block in ours if block and block[0][2])
+    with_elf, with_gnu = (sum(map(agree, ours, others)) for others in (elf, gnu))
+    print(f"{len(addresses)} addresses, {known} known; as eu-addr2line {with_elf}, "
+          f"as addr2line {with_gnu}, as neither {len(wrong)}")
+    return 0 if not wrong and known > len(addresses) * 8 // 10 else 1
 
 
 sys.exit(main())
