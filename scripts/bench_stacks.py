@@ -63,7 +63,6 @@ def addresses_of(program):
 
 def costs(options):
     """What a stack costs more than the empty hook alone, in each build and way."""
-    say("stacks")
     names = [name for name, (compiler, _) in BUILDS.items() if shutil.which(compiler)]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +70,7 @@ def costs(options):
             programs = {name: build(folder, name, kind) for name in names}
             # A slice of new ones is one batch, and each stack comes once in a run.
             slices = options.slices if kind == "known" else NEW_STACKS // 16 - 1
+            say(f"stacks, {kind}")
 
             def measure_way(way):
                 name, how = way
@@ -78,7 +78,7 @@ def costs(options):
                                UVHOOKS_PLUGINS=plugins_of(how))
 
             ways = [(name, how) for name in names for how in ways_of(name)]
-            times = interleaved(options.rounds, measure_way, ways)
+            times = interleaved(2 if options.quick else options.rounds, measure_way, ways)
             for name in names:
                 row = {"name": f"{kind}, {name}", "kind": kind, "build": name,
                        "addresses": addresses_of(programs[name]),

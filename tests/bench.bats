@@ -249,6 +249,25 @@ is_met() {
 	grep -qE '^report: at most 200 MB for [0-9]+ events +[0-9]+' "$BENCH/table"
 }
 
+@test "a stack stands beside a hook that takes none, for each compiler, known and new" {
+	local kind build
+	for kind in known new; do
+		for build in gcc gcc-fp clang clang-fp; do
+			jq -e --arg kind "$kind" --arg build "$build" '.stacks[] |
+				select(.kind == $kind and .build == $build) |
+				.addresses == 20 and .hook > 0 and .dwarf.ns > 0 and
+				(.frames | if $build | endswith("-fp") then .ns > 0 else . == null end)' \
+				"$BENCH/json"
+		done
+	done
+	# What was taken before costs less.
+	jq -e '[.stacks[] | select(.build == "gcc") | {(.kind): .dwarf.ns}] | add | .known < .new' \
+		"$BENCH/json"
+	grep -qE '^stacks: known, gcc, at most 400 ns for a known one of 20 frames +[0-9.]+' "$BENCH/table"
+	grep -qE '^uvloop_server +request +[0-9.]+' "$BENCH/table"
+	jq -e '.stacks_throughput[0] | .ns.record_stacks > 0 and .record_stacks.ratio > 0' "$BENCH/json"
+}
+
 @test "a row that is not there is refused, and so is a round that is none" {
 	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --only timers,nothing
 	[[ $output == *"no row is called nothing"* ]]

@@ -15,7 +15,7 @@ uvhooks=$UVHOOKS_BUILD/tools/uvhooks
 # One run; what it said and how it ended go to files beside the trace.
 run_planted() {
 	local at=$1 status=0
-	(EXEC=exec bare "${@:2}") >"$at.stdout" 2>"$at.stderr" </dev/null || status=$?
+	(EXEC="exec" bare "${@:2}") >"$at.stdout" 2>"$at.stderr" </dev/null || status=$?
 	echo "$status" >"$at.status"
 }
 

@@ -7,7 +7,8 @@ load helpers
 
 setup_file() {
 	export STORIES=$BATS_FILE_TMPDIR/stories
-	for story in busy late pool wakeups leaks chain lost empty hostile two ring mangled; do
+	for story in busy late pool files old_files wakeups leaks chain lost empty hostile two ring \
+		mangled; do
 		"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" "$story" "$STORIES/$story"
 	done
 }
@@ -65,7 +66,20 @@ told() {
 	told pool '.thread_pools[0].busy_mean - 80 / 80 | fabs < 0.001'
 	report pool >text
 	grep -q 'threads busy: mean 1.00, at most 2 of 2 that were seen; all of them 50.0 %' text
-	grep -qE '^  waited for a thread +8 +24.0 ms .* 39.0 ms$' text
+	grep -qE '^  work  waited for a thread +8 +24.0 ms .* 39.0 ms$' text
+	grep -qE '^  work  held a thread +8 +10.0 ms ' text
+	grep -qE '^  work  waited for the loop +8 +1.00 ms ' text
+}
+
+@test "what libuv itself does on the pool counts, too, where the trace tells of it" {
+	told files '.thread_pools[0] | .threads == 2 and .busy_max == 2 and .saturated_ns == 19e6 and
+		.queue.count == 0 and (.kinds | length == 1) and (.kinds[0] | .kind == "fs" and
+			.queue.count == 4 and .queue.max_ns == 27e6 and .service.max_ns == 30e6)'
+	told pool '.thread_pools[0] | (.kinds | map(.kind)) == ["work"] and
+		.kinds[0].queue == .queue and .kinds[0].service == .service'
+	report files | grep -qE '^  fs    held a thread +4 +13.0 ms '
+	# Recorded by an older one: how long they waited for their callback is all there is.
+	told old_files '.thread_pools == [] and .requests[0].wait.max_ns == 12e6'
 }
 
 @test "wake-ups are told by sender, and which of them come from other threads" {

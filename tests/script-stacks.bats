@@ -47,10 +47,10 @@ with_stacks() {
 }
 
 @test "Neovim with a plugin that forgets its timers: leaks names the line of Lua" {
-	local nvim=(nvim --headless -u NONE -i NONE +"luafile $SCRIPTS/leak_timers.lua" +'qa!')
+	local nvim=(nvim --headless -u NONE -i NONE +"luafile $SCRIPTS/leak_timers.lua")
 	recorded --stacks -- "${nvim[@]}"
-	[ "$status" -eq 0 ]
-	run "$uvhooks" leaks trace
+	[ "$status" -eq 137 ]
+	run -1 "$uvhooks" leaks trace
 	echo "$output"
 	grep -q "60.*uv_timer_t" <<<"$output"
 	grep -q "leak_timers.lua:$(planted leak_timers.lua) in show" <<<"$output"
@@ -206,6 +206,15 @@ with_stacks() {
 		beside another interpreter: subinterpreter, <module>
 		a child: fork, <module>
 	END
+}
+
+@test "Python ends as ever while the watchdog asks for frames" {
+	local wait
+	for wait in 1 2 5 10 20; do
+		run -7 with_shim UVHOOKS_STRICT=1 UVHOOKS_PLUGINS='stacks:watchdog_ms=1;python;lua' \
+			timeout -s KILL 20 /usr/bin/python3 "$SCRIPTS/ends.py" "$wait"
+		[ "$output" = ends ]
+	done
 }
 
 @test "scripts without a libuv run as they do bare" {

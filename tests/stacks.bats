@@ -236,7 +236,7 @@ lines_by_addr2line() {
 		printed - "$STACKS/$program" >"$BATS_TEST_TMPDIR/with"
 		diff "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/with"
 	done
-	for program in every_type crossing h9_throw h9_longjmp fork_pool many_threads; do
+	for program in every_type crossing h9_throw h9_longjmp fork_pool; do
 		bare "$PROGRAMS/$program" >"$BATS_TEST_TMPDIR/bare" 2>&1
 		printed - "$PROGRAMS/$program" >"$BATS_TEST_TMPDIR/with" 2>&1
 		diff "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/with"

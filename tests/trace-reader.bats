@@ -56,6 +56,29 @@ expect_damage() {
 	done
 }
 
+@test "stacks with their lines, states and the rarer events are found in it, too" {
+	make_trace answers t
+	bare "$DUMP" --answers t >found 2>damage
+	diff --label expected --label found - found <<-'END'
+		stack 2 fs=-1 stack 1 of init 0x7f0000001011=inner /src/main.c:10 /opt/story=outer /src/main.c:20 /opt/story 0x7f0000001021=main /src/main.c:30 /opt/story unref=0 pool=0 thread=-1 stacks=1,0
+		stack 2 fs=-1 stack 2 of start 'made' a.lua:12 '' b.lua:0 0x7f0000001011=inner /src/main.c:10 /opt/story=outer /src/main.c:20 /opt/story unref=0 pool=0 thread=-1 stacks=1,2
+		state 2 fs=-1 flags=3 fd=-1 due=1700000000001000000 repeat=500 '' unref=0 pool=0 thread=-1 stacks=1,2
+		unref 2 fs=-1 unref=1 pool=0 thread=-1 stacks=1,2
+		state 3 fs=1 flags=3 fd=-1 due=0 repeat=0 '/tmp/?[31mäxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' unref=0 pool=0 thread=-1 stacks=0,0
+		state 3 fs=1 flags=3 fd=7 due=0 repeat=0 '/tmp/?[31mäxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' unref=0 pool=0 thread=-1 stacks=0,0
+		pool_end 3 fs=1 unref=0 pool=1 thread=1 stacks=0,0
+		fs_call 2 fs=3 duration=9223372036854775807 unref=1 pool=0 thread=-1 stacks=1,2
+		stack 2 fs=-1 stack 1 of fs_call 0x7f0000001011=inner /src/main.c:10 /opt/story=outer /src/main.c:20 /opt/story 0x7f0000001021=main /src/main.c:30 /opt/story unref=1 pool=0 thread=-1 stacks=1,2
+		stall 2 fs=-1 duration=100000000 of thread 1009 unref=1 pool=0 thread=-1 stacks=1,2
+		stack 2 fs=-1 stack 4 of stall unref=1 pool=0 thread=-1 stacks=1,2
+		ref 2 fs=-1 unref=0 pool=0 thread=-1 stacks=1,2
+		unref 2 fs=-1 unref=1 pool=0 thread=-1 stacks=1,2
+		fs_call 1 fs=6 duration=5 of none
+		loop_busy 0 fs=-1 of none
+	END
+	[ ! -s damage ]
+}
+
 @test "the same holds for random events of several threads" {
 	local seed
 	for seed in 1 2 3; do
@@ -175,8 +198,8 @@ expect_damage() {
 
 @test "a record that cannot be one ends its packet" {
 	story
-	# Numbers 10 and 11 have no event.
-	put "$MAIN" 104 '\x0a'
+	# Number 11 has no event.
+	put "$MAIN" 104 '\x0b'
 	dump t >found
 	expect_damage "at byte 104: a record has a number that none has; the rest of this packet was left out"
 	[ "$(wc -l <found)" -gt 5 ]
@@ -370,7 +393,7 @@ peak() {
 		-I "$BATS_TEST_DIRNAME/../include" \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o fuzz \
 		"$BATS_TEST_DIRNAME/fuzz/fuzz_trace.c" "$BATS_TEST_DIRNAME/trace/check_trace.c" \
-		"${sources[@]}" "$tools"/{elf_file,elf_functions,elf_raw,elf_symbols,memory}.c -lelf
+		"${sources[@]}" "$tools"/{elf_debug,elf_file,elf_functions,elf_lines,elf_raw,elf_symbols,memory}.c -lelf -ldw
 	mkdir regressions
 	for file in "$BATS_TEST_DIRNAME"/trace/regressions/*.base64; do
 		base64 -d "$file" >"regressions/${file##*/}"

@@ -60,6 +60,18 @@ struct uvh_async_asked {
 	uvhooks_async_id root;
 };
 
+/* Resources of one kind, with one callback, that were made at one place. */
+struct uvh_async_site {
+	const struct uvh_trace_process *process;
+	const struct uvh_stack_frame *made; /* NULL: not known */
+	uint64_t callback;
+	uint64_t count;
+	uint64_t alive;      /* of these, at the end */
+	uvhooks_async_id id; /* of one of them */
+	uint16_t type;
+	int16_t fs_type;
+};
+
 struct uvh_async {
 	uvhooks_async_id id;
 	bool has_id;
@@ -74,6 +86,11 @@ struct uvh_async {
 	size_t latest_chunk;
 	uint64_t rows;
 	bool is_full;
+
+	/* Without an id. */
+	struct uvh_async_site *sites;
+	size_t site_count, site_room;
+	struct uvh_index site_index;
 };
 
 /* async_stack_collect.c */
@@ -101,7 +118,10 @@ const struct uvh_stack *uvh_async_armed(const struct uvh_trace_process *process,
 void uvh_async_print(const struct uvh_async *async, const struct uvh_question *question);
 void uvh_async_json(const struct uvh_async *async, const struct uvh_question *question);
 
-/* async_stack_sites.c: where what is alive was made. */
-void uvh_async_sites(struct uvh_question *question);
+/* async_stack_sites.c: where resources were made. */
+void uvh_async_add_site(struct uvh_async *async, const struct uvh_question *question,
+			const struct uvh_trace_resource *resource, bool alive);
+/* Adds those that are alive, and prints them all; to be called behind the last event. */
+void uvh_async_sites(struct uvh_async *async, const struct uvh_question *question);
 
 #endif

@@ -151,8 +151,13 @@ void uvh_async_add(struct uvh_async *async, struct uvh_question *question,
 
 	if (uvh_live_note(event) == NULL ||
 	    !uvh_trace_filter_wants_process(question->filter, event->process) ||
-	    event->async_id != event->resource->id || !async->has_id)
+	    event->async_id != event->resource->id)
 		return;
+	if (!async->has_id) {
+		if (event->event == UVHOOKS_EVENT_DESTROY)
+			uvh_async_add_site(async, question, event->resource, false);
+		return;
+	}
 	asked = asked_of(async, event->process);
 	note_row(async, asked, event);
 	if (event->async_id == async->id)
@@ -216,6 +221,8 @@ void uvh_async_free(struct uvh_async *async)
 	}
 	for (size_t i = 0; i < async->chunk_count; i++)
 		free(async->chunks[i].rows);
+	free(async->sites);
+	uvh_index_free(&async->site_index);
 	free(async->asked);
 	free(async->chunks);
 	uvh_index_free(&async->chunk_index);

@@ -10,8 +10,8 @@ static const char help_head[] =
     "up to top-level code. What comes again and again is told once. Ids are those of the log; the\n"
     "resource may be long gone.\n"
     "\n"
-    "Without ID: where that was made which is alive at the end, the most frequent places first,\n"
-    "each with an id to ask for.\n"
+    "Without ID: where resources were made, first what most are alive of at the end, each with an\n"
+    "id to ask for.\n"
     "\n"
     "Stacks are in a trace that was recorded with --stacks.\n"
     "\n"
@@ -86,7 +86,7 @@ static int tell(struct uvh_question *question)
 	bool found = false;
 
 	if (!async->has_id) {
-		uvh_async_sites(question);
+		uvh_async_sites(async, question);
 		return UVH_OK;
 	}
 	uvh_async_end(async, question);

@@ -62,6 +62,8 @@ struct uvh_pool_row {
 	struct uvh_histogram whole;   /* of the untold: from the request to its callback */
 };
 
+enum uvh_pool_change { UVH_POOL_ENDS, UVH_POOL_WAITS, UVH_POOL_LEAVES, UVH_POOL_BEGINS };
+
 /* The pool of one process over time. */
 #define UVH_POOL_BUCKETS 1024
 
@@ -130,6 +132,7 @@ struct uvh_pool_process {
 	uint64_t untold; /* that none was seen with, although they came back */
 	bool told_ends;  /* the trace tells of libuv's own work on the pool's threads */
 	size_t threads;  /* that were seen */
+	bool assumed;    /* nothing tells that there are as many as the default */
 	struct uvh_pool_thread {
 		bool seen;
 		bool is_taken;   /* by a job that has begun and not ended, as far as is known */
@@ -170,6 +173,16 @@ void uvh_pool_free(struct uvh_pool *pool);
 const struct uvh_pool_process *uvh_pool_of(const struct uvh_pool *pool,
 					   const struct uvh_trace_process *process);
 
+/* Between pool_jobs.c and pool_end.c. `free_ns`: the thread did its job before that one then. */
+void uvh_pool_begin_job(struct uvh_pool *pool, struct uvh_pool_process *state,
+			struct uvh_pool_job *job, uint32_t row, int64_t free_ns, int64_t begin_ns);
+/* What must have begun, since something behind it in its queue has. */
+void uvh_pool_begin_by_queue(struct uvh_pool *pool, struct uvh_pool_process *state);
+/* Of no moment before this will anything be told that has not been told. */
+int64_t uvh_pool_settled_ns(const struct uvh_pool_process *state, int64_t now_ns);
+void uvh_pool_change(struct uvh_pool *pool, struct uvh_pool_process *state,
+		     enum uvh_pool_change change, int64_t time_ns, uint32_t row);
+
 /* pool_rows.c */
 uint32_t uvh_pool_row_of(struct uvh_pool *pool, const struct uvh_trace_resource *resource,
 			 uint64_t work);
@@ -201,8 +214,6 @@ void uvh_pool_view_free(struct uvh_pool_view *view);
  */
 #define UVH_POOL_MISSING_NS 1000000
 
-enum uvh_pool_change { UVH_POOL_ENDS, UVH_POOL_WAITS, UVH_POOL_LEAVES, UVH_POOL_BEGINS };
-
 void uvh_pool_occupancy_begin(struct uvh_pool_occupancy *occupancy, int64_t from_ns, int64_t to_ns);
 /* LEAVES: it waits no more, be it that it begins or that it was cancelled. Changes may be told in
    any order, but none that lies before what uvh_pool_occupancy_count() was given. */
@@ -222,7 +233,7 @@ void uvh_pool_occupancy_free(struct uvh_pool_occupancy *occupancy);
 
 /*
  * How many threads there are, as far as is known: those that were seen, and no fewer than it takes
- * to let so much slow work run at one time. If files or work ever waited, it is exact.
+ * to let so much run at one time. If files or work ever waited, it is exact.
  */
 size_t uvh_pool_threads(const struct uvh_pool_process *process);
 bool uvh_pool_is_exact(const struct uvh_pool_process *process);

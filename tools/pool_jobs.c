@@ -163,15 +163,15 @@ static void remove_job(struct uvh_pool_process *state, struct uvh_pool_job *job)
 	state->unused = number;
 }
 
-static void change(struct uvh_pool *pool, struct uvh_pool_process *state,
-		   enum uvh_pool_change change, int64_t time_ns, uint32_t row)
+void uvh_pool_change(struct uvh_pool *pool, struct uvh_pool_process *state,
+		     enum uvh_pool_change change, int64_t time_ns, uint32_t row)
 {
 	uvh_pool_occupancy_change(&state->occupancy, change, time_ns, pool->rows[row]->kind, row);
 }
 
-/* A thread that was idle when the job came has only woken up late: it did not wait for one. */
-static void begin_job(struct uvh_pool *pool, struct uvh_pool_process *state,
-		      struct uvh_pool_job *job, uint32_t row, int64_t free_ns, int64_t begin_ns)
+/* A thread that was idle when the job came has only woken up late: then it waited for none. */
+void uvh_pool_begin_job(struct uvh_pool *pool, struct uvh_pool_process *state,
+			struct uvh_pool_job *job, uint32_t row, int64_t free_ns, int64_t begin_ns)
 {
 	bool waited = job->submit_ns != 0 && free_ns > job->submit_ns;
 
@@ -180,10 +180,10 @@ static void begin_job(struct uvh_pool *pool, struct uvh_pool_process *state,
 	job->row = row;
 	dequeue(state, job);
 	if (waited) {
-		change(pool, state, UVH_POOL_WAITS, job->submit_ns, row);
-		change(pool, state, UVH_POOL_LEAVES, begin_ns, row);
+		uvh_pool_change(pool, state, UVH_POOL_WAITS, job->submit_ns, row);
+		uvh_pool_change(pool, state, UVH_POOL_LEAVES, begin_ns, row);
 	}
-	change(pool, state, UVH_POOL_BEGINS, begin_ns, row);
+	uvh_pool_change(pool, state, UVH_POOL_BEGINS, begin_ns, row);
 }
 
 /* All before it in its queue have begun by then. These are few: each of them holds a thread. */
@@ -221,7 +221,7 @@ static int64_t assumed_begin(struct uvh_pool_process *state, const struct uvh_po
 	return best->last_ns;
 }
 
-static void begin_by_queue(struct uvh_pool *pool, struct uvh_pool_process *state)
+void uvh_pool_begin_by_queue(struct uvh_pool *pool, struct uvh_pool_process *state)
 {
 	for (unsigned int i = 0; i < UVH_POOL_QUEUES; i++) {
 		uint32_t number, behind;
@@ -238,14 +238,13 @@ static void begin_by_queue(struct uvh_pool *pool, struct uvh_pool_process *state
 			if (resource == NULL)
 				continue;
 			begin_ns = assumed_begin(state, job, job->begun_by_ns);
-			begin_job(pool, state, job, uvh_pool_row_of(pool, resource, 0), begin_ns,
-				  begin_ns);
+			uvh_pool_begin_job(pool, state, job, uvh_pool_row_of(pool, resource, 0),
+					   begin_ns, begin_ns);
 		}
 	}
 }
 
-/* Of no moment before this will anything be told that has not been told. */
-static int64_t settled_ns(const struct uvh_pool_process *state, int64_t now_ns)
+int64_t uvh_pool_settled_ns(const struct uvh_pool_process *state, int64_t now_ns)
 {
 	for (unsigned int i = 0; i < UVH_POOL_QUEUES; i++) {
 		uint32_t first = state->queues[i].first;
@@ -262,12 +261,12 @@ static void count(struct uvh_pool *pool, struct uvh_pool_process *state, int64_t
 
 	if (!uvh_pool_occupancy_is_full(occupancy))
 		return;
-	uvh_pool_occupancy_count(occupancy, settled_ns(state, now_ns));
+	uvh_pool_occupancy_count(occupancy, uvh_pool_settled_ns(state, now_ns));
 	if (!uvh_pool_occupancy_is_full(occupancy))
 		return;
 	/* Something is stuck, and all that came after it is kept because of that. */
-	begin_by_queue(pool, state);
-	uvh_pool_occupancy_count(occupancy, settled_ns(state, now_ns));
+	uvh_pool_begin_by_queue(pool, state);
+	uvh_pool_occupancy_count(occupancy, uvh_pool_settled_ns(state, now_ns));
 	if (uvh_pool_occupancy_is_full(occupancy))
 		occupancy->edges_wanted = occupancy->edge_count * 2;
 }
@@ -288,7 +287,7 @@ static void on_work_begin(struct uvh_pool *pool, struct uvh_pool_process *state,
 	begun_by(state, job, event->time_ns);
 	if (wanted && job->submit_ns != 0)
 		uvh_histogram_add(&pool->rows[row]->queue, event->time_ns - job->submit_ns);
-	begin_job(pool, state, job, row, thread->last_ns, event->time_ns);
+	uvh_pool_begin_job(pool, state, job, row, thread->last_ns, event->time_ns);
 }
 
 static void on_work_end(struct uvh_pool *pool, struct uvh_pool_process *state,
@@ -303,7 +302,7 @@ static void on_work_end(struct uvh_pool *pool, struct uvh_pool_process *state,
 		return;
 	if (wanted && event->begin_ns != 0)
 		uvh_histogram_add(&pool->rows[job->row]->service, event->time_ns - event->begin_ns);
-	change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
+	uvh_pool_change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
 	remove_job(state, job);
 }
 
@@ -330,9 +329,9 @@ static void on_pool_end(struct uvh_pool *pool, struct uvh_pool_process *state,
 	}
 	if (!job->begun) {
 		begun_by(state, job, begin_ns);
-		begin_job(pool, state, job, row, begin_ns, begin_ns);
+		uvh_pool_begin_job(pool, state, job, row, begin_ns, begin_ns);
 	}
-	change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
+	uvh_pool_change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
 	remove_job(state, job);
 }
 
@@ -348,8 +347,8 @@ static void on_back(struct uvh_pool *pool, struct uvh_pool_process *state, struc
 		if (wanted)
 			pool->rows[row]->cancelled++;
 		if (job->submit_ns != 0) {
-			change(pool, state, UVH_POOL_WAITS, job->submit_ns, row);
-			change(pool, state, UVH_POOL_LEAVES, event->time_ns, row);
+			uvh_pool_change(pool, state, UVH_POOL_WAITS, job->submit_ns, row);
+			uvh_pool_change(pool, state, UVH_POOL_LEAVES, event->time_ns, row);
 		}
 	} else {
 		state->untold++;
@@ -373,7 +372,7 @@ static void on_callback(struct uvh_pool *pool, struct uvh_pool_process *state,
 		return;
 	if (job->begun) {
 		/* Its end was lost. */
-		change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
+		uvh_pool_change(pool, state, UVH_POOL_ENDS, event->time_ns, job->row);
 		remove_job(state, job);
 	} else if ((event->flags & UVHOOKS_FLAG_FAILED) != 0) {
 		remove_job(state, job);
@@ -416,126 +415,6 @@ void uvh_pool_add(struct uvh_pool *pool, const struct uvh_trace_event *event, bo
 		return;
 	}
 	count(pool, state, event->time_ns);
-}
-
-/* What is under way when the trace ends. */
-struct ending {
-	struct uvh_pool *pool;
-	struct uvh_pool_process *state;
-	bool (*wants)(const struct uvh_trace_resource *resource, void *data);
-	void *data;
-	int64_t end_ns;
-	size_t threads;
-	size_t busy, slow_busy;
-};
-
-static void tell_open(const struct ending *ending, const struct uvh_pool_job *job,
-		      const struct uvh_trace_resource *resource, struct uvh_pool_row *row)
-{
-	int64_t ns = ending->end_ns - (job->begun ? job->begin_ns : job->submit_ns);
-
-	if (!ending->wants(resource, ending->data))
-		return;
-	if (job->begun) {
-		row->running++;
-		if (ns > row->running_ns)
-			row->running_ns = ns;
-	} else {
-		row->waiting++;
-		if (ns > row->waiting_ns)
-			row->waiting_ns = ns;
-	}
-}
-
-/* Nothing behind it in its queue has begun: it runs if there is a thread to spare, else it waits.
- */
-static bool has_thread(const struct ending *ending, const struct uvh_pool_job *job)
-{
-	return ending->busy < ending->threads &&
-	       (job->queue == UVH_POOL_FAST ||
-		ending->slow_busy < uvh_pool_slow_threads(ending->threads));
-}
-
-static void end_job(struct ending *ending, struct uvh_pool_job *job)
-{
-	const struct uvh_trace_resource *resource =
-	    uvh_trace_find(ending->pool->trace, ending->state->process, job->id);
-	uint32_t row;
-
-	if (resource == NULL || (job->submit_ns == 0 && !job->begun))
-		return;
-	row = job->begun ? job->row : uvh_pool_row_of(ending->pool, resource, 0);
-	/* Work that has begun says so. */
-	if (!job->begun && has_thread(ending, job) && resource->type != UVHOOKS_WORKREQ) {
-		begin_job(ending->pool, ending->state, job, row, 0, job->submit_ns);
-		ending->busy++;
-		ending->slow_busy += job->queue == UVH_POOL_SLOW;
-	} else if (!job->begun) {
-		change(ending->pool, ending->state, UVH_POOL_WAITS, job->submit_ns, row);
-	}
-	tell_open(ending, job, resource, ending->pool->rows[row]);
-}
-
-/* In the order in which they came; first what holds a thread. */
-static int compare_jobs(const void *one, const void *other)
-{
-	const struct uvh_pool_job *a = *(struct uvh_pool_job *const *) one;
-	const struct uvh_pool_job *b = *(struct uvh_pool_job *const *) other;
-
-	if (a->begun != b->begun)
-		return a->begun ? -1 : 1;
-	return (a->submit_ns > b->submit_ns) - (a->submit_ns < b->submit_ns);
-}
-
-static void end_jobs(struct ending *ending)
-{
-	struct uvh_pool_process *state = ending->state;
-	struct uvh_pool_job **jobs = uvh_zeros(state->job_count + 1, sizeof(struct uvh_pool_job *));
-	size_t count = 0;
-
-	for (size_t i = 0; i < state->job_count; i++) {
-		struct uvh_pool_job *job = &state->under_way[i];
-
-		if (job->id == 0)
-			continue;
-		jobs[count++] = job;
-		ending->busy += job->begun;
-		ending->slow_busy += job->begun && job->queue == UVH_POOL_SLOW;
-	}
-	if (count > 0)
-		qsort(jobs, count, sizeof(struct uvh_pool_job *), compare_jobs);
-	for (size_t i = 0; i < count; i++)
-		end_job(ending, jobs[i]);
-	free(jobs);
-}
-
-static void end_process(struct ending *ending)
-{
-	struct uvh_pool_process *state = ending->state;
-	struct uvh_pool_occupancy *occupancy = &state->occupancy;
-
-	ending->end_ns = occupancy->to_ns;
-	begin_by_queue(ending->pool, state);
-	uvh_pool_occupancy_count(occupancy, settled_ns(state, ending->end_ns));
-	ending->threads = uvh_pool_threads(state);
-	if (!uvh_pool_is_exact(state) && ending->threads < UVH_POOL_DEFAULT_THREADS)
-		ending->threads = UVH_POOL_DEFAULT_THREADS;
-	end_jobs(ending);
-	if (state->threads < ending->busy)
-		state->threads = ending->busy;
-	uvh_pool_occupancy_end(occupancy);
-}
-
-void uvh_pool_end(struct uvh_pool *pool,
-		  bool (*wants)(const struct uvh_trace_resource *resource, void *data), void *data)
-{
-	for (size_t i = 0; i < pool->process_room; i++) {
-		struct ending ending = {
-		    .pool = pool, .state = pool->processes[i], .wants = wants, .data = data};
-
-		if (ending.state != NULL)
-			end_process(&ending);
-	}
 }
 
 const struct uvh_pool_process *uvh_pool_of(const struct uvh_pool *pool,

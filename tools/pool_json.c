@@ -4,7 +4,7 @@
  * `at` ones count from the start of the process's trace.
  *
  *   pools      one for each process that asked something of its pool:
- *     threads_seen, threads_at_least
+ *     threads_seen, threads_at_least, threads_assumed (to be as many as the default)
  *     jobs, not_seen            on a thread: see `whole` of the kinds
  *     elapsed_ns, busy_mean, busy_max, all_busy_share
  *     saturated_ns              all threads were busy while something waited
@@ -118,6 +118,7 @@ static void put_process(struct uvh_json *json, const struct uvh_pool_tale *tale,
 	uvh_json_text(json, "process", process->process->folder);
 	uvh_json_number(json, "threads_seen", (int64_t) process->threads);
 	uvh_json_number(json, "threads_at_least", (int64_t) uvh_pool_threads(process));
+	uvh_json_bool(json, "threads_assumed", process->assumed);
 	uvh_json_number(json, "jobs", (int64_t) process->jobs);
 	uvh_json_number(json, "not_seen", (int64_t) process->untold);
 	uvh_json_number(json, "elapsed_ns", occupancy->to_ns - occupancy->from_ns);

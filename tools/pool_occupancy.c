@@ -235,20 +235,22 @@ static const struct uvh_pool_level *level_of(const struct uvh_pool_process *proc
 	return busy < process->occupancy.level_room ? &process->occupancy.levels[busy] : &never;
 }
 
-bool uvh_pool_is_exact(const struct uvh_pool_process *process)
-{
-	const struct uvh_pool_level *level = level_of(process, process->threads);
-
-	return level->waited_ns - level->slow_ns >= UVH_POOL_MISSING_NS;
-}
-
 size_t uvh_pool_threads(const struct uvh_pool_process *process)
 {
-	size_t least = process->occupancy.most_slow == 0 ? 0 : process->occupancy.most_slow * 2 - 1;
+	const struct uvh_pool_occupancy *occupancy = &process->occupancy;
+	size_t threads = occupancy->most_slow == 0 ? 0 : occupancy->most_slow * 2 - 1;
 
-	if (uvh_pool_is_exact(process) || process->threads > least)
-		return process->threads;
-	return least;
+	if (threads < occupancy->most || uvh_pool_is_exact(process))
+		threads = occupancy->most;
+	return threads < process->threads ? process->threads : threads;
+}
+
+bool uvh_pool_is_exact(const struct uvh_pool_process *process)
+{
+	const struct uvh_pool_level *level = level_of(process, process->occupancy.most);
+
+	return process->occupancy.most >= process->threads &&
+	       level->waited_ns - level->slow_ns >= UVH_POOL_MISSING_NS;
 }
 
 double uvh_pool_busy_mean(const struct uvh_pool_process *process)

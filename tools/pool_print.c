@@ -44,7 +44,9 @@ static void print_threads(const struct uvh_pool_process *process)
 	char share[UVH_TEXT_ROOM];
 
 	printf("  %zu thread%s seen", process->threads, plural(process->threads));
-	if (threads > process->threads)
+	if (process->assumed)
+		printf("; taken to be %d, the default", UVH_POOL_DEFAULT_THREADS);
+	else if (threads > process->threads)
 		printf(", and there must be at least %zu", threads);
 	else if (threads != UVH_POOL_DEFAULT_THREADS)
 		printf(" (%d are the default; UV_THREADPOOL_SIZE sets it)",

@@ -251,25 +251,42 @@ static bool is_half(const struct uvh_stack_frame *frame)
 	       strcmp(frame[-1].function, frame->function) == 0;
 }
 
-static bool has_own(const struct uvh_stack *stack)
+/* How many frames are of this origin. */
+static size_t count_of(const struct uvh_stack *stack, enum uvh_frame_origin origin)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < stack->count; i++)
-		if (stack->frames[i].origin != UVH_FRAME_OF_RUNTIME)
-			return true;
+		count += stack->frames[i].origin == origin;
+	return count;
+}
+
+/* What nobody needs who has not asked for all: where others can be shown, the runtime; where a
+   script can, what of the program has no lines. */
+static bool is_noise(const struct uvh_stack *stack, const struct uvh_stack_frame *frame)
+{
+	size_t scripts = count_of(stack, UVH_FRAME_OF_SCRIPT);
+
+	switch (frame->origin) {
+	case UVH_FRAME_OF_SCRIPT:
+		return false;
+	case UVH_FRAME_OF_PROGRAM:
+		return scripts != 0 && frame->line == 0;
+	case UVH_FRAME_OF_RUNTIME:
+		return scripts + count_of(stack, UVH_FRAME_OF_PROGRAM) != 0;
+	}
 	return false;
 }
 
 void uvh_stack_print(FILE *out, const struct uvh_stack *stack, const char *indent, bool whole)
 {
-	bool own = !whole && has_own(stack);
 	char text[1024], clean[1024];
 	size_t shown = 0, left = 0;
 
 	for (size_t i = 0; i < stack->count; i++) {
 		const struct uvh_stack_frame *frame = &stack->frames[i];
 
-		if ((own && frame->origin == UVH_FRAME_OF_RUNTIME) ||
-		    (!whole && i > 0 && is_half(frame)))
+		if (!whole && (is_noise(stack, frame) || (i > 0 && is_half(frame))))
 			continue;
 		if (!whole && shown == SHOWN_MAX) {
 			left++;

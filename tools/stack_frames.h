@@ -67,7 +67,8 @@ bool uvh_stack_same_place(const struct uvh_stack_frame *one, const struct uvh_st
 
 /*
  * Prints a stack, a line a frame, each line behind `indent`. Where not `whole`, frames of the
- * runtime are left out as long as others remain, and no more than 12 are shown.
+ * runtime are left out as long as others remain, native ones without a line as long as a script's
+ * do, and no more than 12 are shown.
  */
 void uvh_stack_print(FILE *out, const struct uvh_stack *stack, const char *indent, bool whole);
 

@@ -285,13 +285,14 @@ static void print_none(const struct uvh_stalls *stalls)
 	char over[UVH_TEXT_ROOM], text[UVH_TEXT_ROOM], type[UVH_TYPE_TEXT_BYTES];
 	char id[UVHOOKS_ID_TEXT_BYTES];
 
-	if (stalls->callbacks == 0) {
+	if (stalls->callbacks == 0 && stalls->open_count == 0) {
 		printf("No callback of a loop is in this trace%s.\n",
 		       uvh_trace_filter_is_set(stalls->filter) ? ", or none passed the filters"
 							       : "");
 		return;
 	}
-	printf("No callback ran longer than %s", uvh_duration_text(stalls->over_ns, over));
+	printf("No callback %sran longer than %s", stalls->open_count == 0 ? "" : "that returned ",
+	       uvh_duration_text(stalls->over_ns, over));
 	if (longest->longest_ns > 0)
 		printf("; the longest was %s (%s %s): %s",
 		       callback_text(longest->process, longest->callback),
@@ -348,8 +349,7 @@ static void print_open(const struct uvh_stalls *stalls)
 		const struct uvh_stall_open *open = &stalls->open[i];
 
 		printf("\n%s (%s %s) began at %s, and had not returned when the trace ended: the "
-		       "process was\nkilled, or still runs. Whether it was stuck, a watchdog would "
-		       "tell.\n",
+		       "process was\nkilled, or still runs. Whether it was stuck is not known.\n",
 		       callback_text(open->process, open->callback),
 		       uvh_type_text(open->process, open->type, open->fs_type, type),
 		       uvhooks_id_text(open->id, id),

@@ -99,12 +99,20 @@ static bool is_running(struct lua_state *coroutine)
 	       lua_functions.lua_getstack(coroutine, 0, &debug) != 0;
 }
 
+/* The first upvalue of the function in C that runs, if it is a coroutine. */
+static struct lua_state *first_upvalue(struct lua_state *state)
+{
+	if (lua_functions.lua_absindex == NULL)
+		return lua_functions.lua_tothread(state, UPVALUE_1_OF_5_1);
+	/* It stands for a place on the stack where Lua was built for larger ones. */
+	if (lua_functions.lua_absindex(state, UPVALUE_1_LATER) != UPVALUE_1_LATER)
+		return NULL;
+	return lua_functions.lua_tothread(state, UPVALUE_1_LATER);
+}
+
 /* The coroutine that `state` resumed and that has not come back; NULL: none. */
 static struct lua_state *resumed_by(struct lua_state *state)
 {
-	int upvalue = lua_functions.lua_absindex == NULL || lua_functions.luaJIT_setmode != NULL
-			  ? UPVALUE_1_OF_5_1
-			  : UPVALUE_1_LATER;
 	struct lua_state *coroutine;
 	struct lua_debug debug;
 
@@ -112,7 +120,7 @@ static struct lua_state *resumed_by(struct lua_state *state)
 		return NULL;
 	coroutine = lua_functions.lua_tothread(state, 1);
 	if (coroutine == NULL)
-		coroutine = lua_functions.lua_tothread(state, upvalue);
+		coroutine = first_upvalue(state);
 	return coroutine != NULL && is_running(coroutine) ? coroutine : NULL;
 }
 

@@ -35,7 +35,7 @@ struct lua_debug {
 
 #define LUA_OTHERS(XX)                                                                             \
 	XX(luaJIT_setmode, void, (void) )                                                          \
-	XX(lua_absindex, void, (void) )                                                            \
+	XX(lua_absindex, int, (struct lua_state *, int) )                                          \
 	XX(lua_setwarnf, void, (void) )
 
 struct lua_functions {

@@ -125,7 +125,7 @@ static uintptr_t pointer_at(const void *bytes, size_t size)
 
 static bool may_be_pointer(uintptr_t word)
 {
-	return word % sizeof(uintptr_t) == 0 && word > 0xffff && word >> 47 == 0;
+	return word % sizeof(uintptr_t) == 0 && word > 0xffff && word >> 48 == 0;
 }
 
 /* The global state that the header of a thread points to; 0: it is no thread. */

@@ -19,6 +19,9 @@
 #define STACKS_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define STACKS_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* For what reads memory that others write, or that lies between variables. */
+#define STACKS_RAW __attribute__((no_sanitize_address, no_sanitize_thread))
+
 #define STACKS_PAGE ((uintptr_t) 4096)
 
 #define STACKS_DEPTH_MAX  128
@@ -140,8 +143,9 @@ struct stacks_rule {
 int stacks_learn_start(void);
 
 /*
- * Reads what the compiler says about the instruction at `ip`. False: nothing; `function` is where
- * its function begins, 0 where that is unknown; it may be NULL. Slow, and takes a lock.
+ * Reads what the compiler says about the instruction at `ip`; `function`, which may be NULL, is
+ * where its function begins, 0 where that is unknown. Slow, and takes a lock; false if it could
+ * not.
  */
 bool stacks_learn(uintptr_t ip, const struct stacks_object *object, struct stacks_rule *rule,
 		  uintptr_t *function);

@@ -76,7 +76,7 @@ static bool word_at(const struct stacks_view *view, uintptr_t address, uintptr_t
 {
 	if (address < view->begin || address > view->end - sizeof(*word))
 		return false;
-	*word = *(const uintptr_t *) (address + (uintptr_t) view->moved);
+	memcpy(word, (const void *) (address + (uintptr_t) view->moved), sizeof(*word));
 	return true;
 }
 

@@ -265,20 +265,20 @@ bool stacks_learn(uintptr_t ip, const struct stacks_object *object, struct stack
 {
 	struct lesson lesson = {.ip = ip, .object = *object};
 	struct stacks_guard guard;
-	bool found = false;
+	bool asked;
 
 	*rule = (struct stacks_rule){0};
 	stacks_guard_enter(&guard);
-	if (stacks_lock(&stacks_learn_lock)) {
-		found = step(&lesson, rule);
+	asked = stacks_lock(&stacks_learn_lock);
+	if (asked) {
+		if (!step(&lesson, rule))
+			rule->cfa = STACKS_UNKNOWN;
 		stacks_unlock(&stacks_learn_lock);
 	}
 	stacks_guard_leave(&guard);
-	if (!found)
-		rule->cfa = STACKS_UNKNOWN;
 	if (function != NULL)
 		*function = lesson.function;
-	return found;
+	return asked;
 }
 
 /*

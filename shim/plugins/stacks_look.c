@@ -64,24 +64,42 @@ bool stacks_is_alive(unsigned int thread_id)
 	char text[TEXT_BYTES];
 	const char *state;
 
+	if (syscall(SYS_tgkill, syscall(SYS_getpid), thread_id, 0) != 0)
+		return errno != ESRCH;
+	/* The first thread of a process can have ended and still be there. */
 	if (!read_about(thread_id, "stat", text))
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+		return true;
 	state = strrchr(text, ')');
-	return state == NULL || (state[1] != '\0' && strchr("ZX", state[2]) == NULL);
+	return state == NULL || state[1] == '\0' || strchr("ZX", state[2]) == NULL;
+}
+
+/* Where the system call is not allowed, by a file. */
+static size_t copy_by_file(uintptr_t sp, size_t bytes)
+{
+	int file = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	ssize_t copied;
+
+	if (file < 0)
+		return 0;
+	copied = pread(file, copy, bytes, (off_t) sp);
+	close(file);
+	return copied < 0 ? 0 : (size_t) copied;
 }
 
 /* Copies the stack from `sp` up, as far as there is one; page by page. Returns the bytes. */
 static size_t copy_stack(uintptr_t sp)
 {
-	uintptr_t top = (sp & -STACKS_PAGE) + COPY_PAGES * STACKS_PAGE;
-	struct iovec to = {copy, top - sp}, from[COPY_PAGES];
+	static struct iovec from[COPY_PAGES];
+	const uintptr_t page = sp & -STACKS_PAGE;
+	struct iovec to = {copy, page + COPY_PAGES * STACKS_PAGE - sp};
 	ssize_t bytes;
 
 	for (size_t i = 0; i < COPY_PAGES; i++)
-		from[i] =
-		    (struct iovec){(void *) ((sp & -STACKS_PAGE) + i * STACKS_PAGE), STACKS_PAGE};
+		from[i] = (struct iovec){(void *) (page + i * STACKS_PAGE), STACKS_PAGE};
 	from[0] = (struct iovec){(void *) sp, STACKS_PAGE - sp % STACKS_PAGE};
 	bytes = syscall(SYS_process_vm_readv, syscall(SYS_getpid), &to, 1, from, COPY_PAGES, 0);
+	if (bytes < 0 && (errno == ENOSYS || errno == EPERM))
+		return copy_by_file(sp, to.iov_len);
 	return bytes < 0 ? 0 : (size_t) bytes;
 }
 
@@ -163,8 +181,6 @@ static bool ask(unsigned int thread_id)
 	atomic_store(&request.state, ASKED);
 	if (syscall(SYS_tgkill, syscall(SYS_getpid), thread_id, number) == 0)
 		answered = wait_for_answer();
-	else
-		answered = false;
 	atomic_store(&request.state, NOTHING);
 	if (answered)
 		sigaction(number, &before, NULL);

@@ -12,11 +12,8 @@
  */
 #include "stacks.h"
 
-#include <link.h>
-#include <signal.h>
+#include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define LOG_ENTRIES 15
 #define ENTRIES     ((size_t) 1 << LOG_ENTRIES)
@@ -31,7 +28,7 @@
 #define FRAME_MAX ((uintptr_t) 256 << 10)
 #define DOWN_MAX  (16 * STACKS_PAGE)
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define ALWAYS_INLINE static inline __attribute__((always_inline)) STACKS_RAW
 
 struct entry {
 	_Atomic uint64_t key; /* the return address, above it the hash of its place */
@@ -92,7 +89,7 @@ ALWAYS_INLINE bool read_word(struct stacks_view *view, uintptr_t address, uintpt
 	if (STACKS_UNLIKELY(address < view->begin) ||
 	    (STACKS_UNLIKELY(address > view->end - sizeof(*word)) && !look_up(view, address)))
 		return false;
-	*word = *(const uintptr_t *) (address + (uintptr_t) view->moved);
+	memcpy(word, (const void *) (address + (uintptr_t) view->moved), sizeof(*word));
 	return true;
 }
 
@@ -147,8 +144,8 @@ static __attribute__((noinline)) struct stacks_rule rule_of_new(uintptr_t ip)
 	/* Code that was made at run time comes and goes, without a word about it. */
 	if (ip < STACKS_PAGE || ADDRESS(ip) != ip || !stacks_find_object(ip - 1, &object))
 		return rule;
-	stacks_learn(ip - 1, &object, &rule, NULL);
-	keep(ip, stacks_hash_of_place(&object, ip - 1), &rule);
+	if (stacks_learn(ip - 1, &object, &rule, NULL))
+		keep(ip, stacks_hash_of_place(&object, ip - 1), &rule);
 	errno = saved_errno;
 	return rule;
 }
@@ -236,7 +233,7 @@ ALWAYS_INLINE size_t walk(struct stacks_view *view, struct stacks_registers at,
 	return count;
 }
 
-__attribute__((noinline)) size_t stacks_walk_here(uintptr_t *addresses, size_t max)
+__attribute__((noinline)) STACKS_RAW size_t stacks_walk_here(uintptr_t *addresses, size_t max)
 {
 	struct stacks_view view = own_view;
 	struct stacks_registers at;
@@ -255,8 +252,8 @@ __attribute__((noinline)) size_t stacks_walk_here(uintptr_t *addresses, size_t m
 	return count;
 }
 
-size_t stacks_walk_there(struct stacks_view *view, struct stacks_registers registers,
-			 uintptr_t *addresses, size_t max)
+STACKS_RAW size_t stacks_walk_there(struct stacks_view *view, struct stacks_registers registers,
+				    uintptr_t *addresses, size_t max)
 {
 	registers.ip++;
 	addresses[0] = registers.ip;

@@ -121,7 +121,8 @@ static void end_note(struct watched *place)
 			      memory_order_release);
 }
 
-static void push(struct watched *place, const struct uvhooks_event *event, uvhooks_async_id id)
+static STACKS_RAW void push(struct watched *place, const struct uvhooks_event *event,
+			    uvhooks_async_id id)
 {
 	unsigned int depth = atomic_load_explicit(&place->depth, memory_order_relaxed);
 
@@ -218,8 +219,8 @@ static void on_event(const struct uvhooks_event *event, void *data)
 }
 
 /* What a thread does. False: it changes right now, and so is not stuck. */
-static bool read_place(struct watched *place, struct level *level, unsigned int *depth,
-		       unsigned int *version, uint64_t *since_ns)
+static STACKS_RAW bool read_place(struct watched *place, struct level *level, unsigned int *depth,
+				  unsigned int *version, uint64_t *since_ns)
 {
 	*version = atomic_load_explicit(&place->version, memory_order_acquire);
 	*depth = atomic_load_explicit(&place->depth, memory_order_relaxed);
@@ -231,7 +232,10 @@ static bool read_place(struct watched *place, struct level *level, unsigned int 
 	       *version == atomic_load_explicit(&place->version, memory_order_relaxed);
 }
 
-/* The number of its stack, or 0; it is kept only if the same callback still runs. */
+/*
+ * The number of its stack, or 0. What is seen counts only if the same callback still runs; an
+ * annotator may have to wait.
+ */
 static uint32_t look_where(struct watched *place, unsigned int thread_id, unsigned int version,
 			   const struct level *level)
 {
@@ -247,8 +251,12 @@ static uint32_t look_where(struct watched *place, unsigned int thread_id, unsign
 	uint64_t hash;
 
 	asked.address_count = (uint32_t) stacks_look_at(thread_id, addresses, stacks_options.depth);
+	if (atomic_load(&place->version) != version)
+		return 0;
 	count = uvhooks_annotate(&asked, frames, STACKS_FRAMES_MAX);
-	if (atomic_load(&place->version) != version || (asked.address_count == 0 && count == 0))
+	if (atomic_load(&place->version) != version)
+		count = 0;
+	if (asked.address_count == 0 && count == 0)
 		return 0;
 	number = stacks_find(addresses, asked.address_count, frames, count, &hash);
 	return number != 0 ? number

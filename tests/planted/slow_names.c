@@ -34,6 +34,11 @@ static void on_name(uv_getaddrinfo_t *request, int status, struct addrinfo *foun
 	done++;
 }
 
+static void look_up(uv_loop_t *loop, uv_getaddrinfo_t *request)
+{
+	CHECK_OK(uv_getaddrinfo(loop, request, on_name, "nobody", NULL, NULL)); /* PLANTED */
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	for (unsigned int i = 0; i < names; i++)
@@ -51,8 +56,7 @@ int main(int argc, char **argv)
 	CHECK_OK(unsetenv("UV_THREADPOOL_SIZE"));
 	CHECK_OK(uv_sem_init(&let_go, 0));
 	for (unsigned int i = 0; i < names; i++)
-		CHECK_OK(uv_getaddrinfo(loop, &requests[i], on_name, "nobody", NULL,
-					NULL)); /* PLANTED */
+		look_up(loop, &requests[i]);
 	uv_update_time(loop);
 	CHECK_OK(uv_timer_init(loop, &timer));
 	CHECK_OK(uv_timer_start(&timer, on_timer, HELD_MS, 0));

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A plugin of Neovim that shows messages, each with a timer to take it away again, and forgets to
--- close them. With FIXED in the environment it does not.
+-- close them; then somebody kills the editor. With FIXED in the environment it closes them.
 
 local uv = vim.loop
 local fixed = os.getenv('FIXED') ~= nil
@@ -30,3 +30,5 @@ if not vim.wait(10000, function() return gone == 60 end, 1) then
 	vim.cmd('cquit 3')
 end
 io.stdout:write(shown, ' messages\n')
+io.stdout:flush()
+uv.kill(uv.os_getpid(), 'sigkill')

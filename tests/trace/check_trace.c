@@ -63,12 +63,61 @@ static void check_resource(const struct uvh_trace *trace, struct uvh_trace_resou
 	if (resource->trigger != NULL)
 		EXPECT(resource->trigger->id == resource->trigger_async_id);
 	EXPECT(uvh_trace_find(trace, resource->process, resource->id) != NULL);
+	if (resource->state != NULL)
+		expect_text(resource->state->text);
+}
+
+/* All that hangs on a number, if there is anything. */
+static void check_stack(const struct uvh_trace_process *process, uint32_t number)
+{
+	const struct uvh_trace_stack *stack = uvh_trace_stack(process, number);
+
+	if (stack == NULL)
+		return;
+	EXPECT(stack->number == number && number <= process->stack_count);
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		expect_text(stack->frames[i].function);
+		expect_text(stack->frames[i].file);
+	}
+	for (uint32_t i = 0; i < stack->address_count; i++) {
+		size_t count;
+		const struct uvh_trace_line *lines =
+		    uvh_trace_lines(process, stack->addresses[i], &count);
+
+		EXPECT((lines != NULL) == (count != 0));
+		for (size_t j = 0; j < count; j++) {
+			expect_text(lines[j].function);
+			expect_text(lines[j].path);
+			expect_text(lines[j].module);
+		}
+	}
+}
+
+/* What may be of no resource, and what may be of another one's. */
+static bool is_of_none(const struct uvh_trace_event *event)
+{
+	switch (event->event) {
+	case UVHOOKS_EVENT_LOOP_ENTER:
+	case UVHOOKS_EVENT_LOOP_EXIT:
+	case UVHOOKS_EVENT_LOOP_BUSY:
+		EXPECT(event->resource == NULL);
+		return true;
+	case UVH_TRACE_STACK:
+		if (event->stack_of != UVHOOKS_EVENT_FS_CALL)
+			return false;
+		/* fallthrough */
+	case UVHOOKS_EVENT_FS_CALL:
+		EXPECT(event->resource == NULL || event->resource->id == event->async_id);
+		return true;
+	}
+	return false;
 }
 
 static void check_event(const struct uvh_trace *trace, const struct uvh_trace_event *event,
 			int64_t last_ns)
 {
-	EXPECT(event->event <= UVH_TRACE_RESOURCE);
+	EXPECT(event->event <= UVH_TRACE_STATE);
+	EXPECT(event->duration_ns >= 0);
 	EXPECT(event->time_ns >= last_ns);
 	EXPECT(event->process != NULL && event->thread != NULL);
 	EXPECT(event->thread->process == event->process);
@@ -78,10 +127,11 @@ static void check_event(const struct uvh_trace *trace, const struct uvh_trace_ev
 		EXPECT(event->inner_ns >= 0 && event->inner_ns <= event->time_ns - event->begin_ns);
 	expect_text(uvh_trace_type_name(event->process, event->type));
 	expect_text(uvh_trace_callback_name(event->process, event->callback));
-	if (event->event == UVHOOKS_EVENT_LOOP_ENTER || event->event == UVHOOKS_EVENT_LOOP_EXIT) {
-		EXPECT(event->resource == NULL);
+	check_stack(event->process, event->stack);
+	if (is_of_none(event))
 		return;
-	}
+	if (event->event == UVH_TRACE_STATE)
+		EXPECT(event->resource->state != NULL);
 	EXPECT(event->resource != NULL);
 	EXPECT(event->resource->id == event->async_id);
 	EXPECT(event->resource->type == event->type);

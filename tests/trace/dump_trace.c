@@ -5,6 +5,7 @@
  *	dump_trace DIR             the events, a line each
  *	dump_trace --processes DIR the processes and their threads
  *	dump_trace --live DIR      what is alive in the end, with the chain of its triggers
+ *	dump_trace --answers DIR   what answers questions: stacks, states and the rarer events
  *	dump_trace --count DIR     only how many events there are, and how fast they were read
  */
 #include "../../tools/trace.h"
@@ -52,6 +53,55 @@ static void print_event(const struct uvh_trace_event *event)
 	       uvhooks_id_text(event->other_async_id, other), event->callback, event->flags,
 	       event->no_loop, event->thread->thread_id, event->depth, event->begin_ns,
 	       event->inner_ns, event->due_ns, event->process->folder);
+}
+
+static void print_stack(const struct uvh_trace_event *event)
+{
+	const struct uvh_trace_stack *stack = uvh_trace_stack(event->process, event->stack);
+	const struct uvh_trace_line *lines;
+	size_t count;
+
+	printf(" stack %" PRIu32 " of %s", event->stack, uvhooks_event_name(event->stack_of));
+	for (uint32_t i = 0; stack != NULL && i < stack->frame_count; i++)
+		printf(" '%s' %s:%" PRIu32, stack->frames[i].function, stack->frames[i].file,
+		       stack->frames[i].line);
+	for (uint32_t i = 0; stack != NULL && i < stack->address_count; i++) {
+		printf(" 0x%" PRIx64, stack->addresses[i]);
+		lines = uvh_trace_lines(event->process, stack->addresses[i], &count);
+		for (size_t j = 0; j < count; j++)
+			printf("=%s %s:%" PRIu32 " %s", lines[j].function, lines[j].path,
+			       lines[j].line, lines[j].module);
+	}
+}
+
+static void print_answer(const struct uvh_trace_event *event)
+{
+	const struct uvh_trace_resource *resource = event->resource;
+	const struct uvh_trace_state *state = resource == NULL ? NULL : resource->state;
+	char id[UVHOOKS_ID_TEXT_BYTES];
+
+	if (uvh_trace_is_life(event))
+		return;
+	printf("%s %s fs=%d",
+	       event->event == UVH_TRACE_STACK   ? "stack"
+	       : event->event == UVH_TRACE_STATE ? "state"
+						 : event_name(event->event),
+	       uvhooks_id_text(event->async_id, id), event->fs_type);
+	if (event->event == UVH_TRACE_STACK)
+		print_stack(event);
+	if (event->event == UVH_TRACE_STATE)
+		printf(" flags=%" PRIu32 " fd=%" PRId32 " due=%" PRId64 " repeat=%" PRIu64 " '%s'",
+		       state->flags, state->fd, state->due_ns, state->repeat_ms, state->text);
+	if (event->duration_ns != 0)
+		printf(" duration=%" PRId64, event->duration_ns);
+	if (event->other_thread_id != 0)
+		printf(" of thread %" PRIu32, event->other_thread_id);
+	if (resource == NULL)
+		printf(" of none\n");
+	else
+		printf(" unref=%d pool=%d thread=%d stacks=%" PRIu32 ",%" PRIu32 "\n",
+		       resource->unref, resource->pool_end_ns != 0, (int) resource->pool_thread,
+		       resource->init_stack, resource->start_stack);
 }
 
 static void print_processes(const struct uvh_trace *trace)
@@ -136,6 +186,8 @@ int main(int argc, char **argv)
 	for (; uvh_trace_next(trace, &event); count++) {
 		if (what[0] == '\0')
 			print_event(&event);
+		else if (strcmp(what, "--answers") == 0)
+			print_answer(&event);
 	}
 	if (strcmp(what, "--live") == 0)
 		uvh_trace_for_each_live(trace, print_resource, NULL);

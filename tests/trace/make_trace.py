@@ -6,6 +6,7 @@ usage: make_trace.py scene NAME DIR        a small story; prints the events that
        make_trace.py scenes                the names of the stories
        make_trace.py random DIR [--events N] [--threads N] [--seed N]
                                            the same with random events, up to some 100,000
+       make_trace.py answers DIR           what answers questions; see trace-reader.bats
        make_trace.py seeds DIR             inputs of tests/fuzz/fuzz_trace.c, made of the stories
        make_trace.py big DIR [--events N] [--threads N] [--packet BYTES] [--chain]
                                            as many events as you like, quickly; prints their number
@@ -158,6 +159,44 @@ def scene_lost(folder):
     main.after(4, at + 110)
     main.init(4, at + 115, type="CHECKWRAP", wide=True)
     main.loop_exit(0, at + 120)
+    return [process]
+
+
+def make_answers(folder):
+    """What answers questions: stacks and their lines, states, and the rarer events."""
+    process = Process(folder, "answers-1009", pid=1009)
+    main = process.thread(1009, "main")
+    pool = process.thread(1010, "")
+    dog = process.thread(1011, "watchdog")
+    at = iter(range(process.begin + 1000, process.begin + 10**9, 100_000)).__next__
+    process.define_stack(1, [0x7f0000001011, 0x7f0000001021])
+    process.define_stack(2, [0x7f0000001011], [("made", "a.lua", 12), ("", "b.lua", 0)])
+    process.define_stack(4, [])
+    process.define_line(0x7f0000001021, "main", "/src/main.c", 30, "/opt/story")
+    process.define_line(0x7f0000001011, "inner", "/src/main.c", 10, "/opt/story")
+    process.define_line(0x7f0000001011, "outer", "/src/main.c", 20, "/opt/story")
+    main.init(2, at(), type="TIMERWRAP")
+    main.add("stack", 2, main.stream.end, stack=1)
+    main.start(2, at(), callback=ON_TIMER, due_ms=5_000_001)
+    main.add("stack", 2, main.stream.end, stack=2, wide=True)
+    main.add("state", 2, main.stream.end, flags=3, fd=-1, due_at_ms=5_000_001, repeat_ms=500)
+    main.unref(2, at())
+    main.loop_enter(0, at())
+    main.init(3, at(), type="FSREQCALLBACK", fs_type="open", callback=ON_STAT)
+    main.add("state", 3, main.stream.end, flags=3, fd=-1, text=b"/tmp/\x1b[31m\xc3\xa4" + b"x" * 90)
+    main.add("state", 3, main.stream.end, flags=3, fd=7)
+    pool.pool_end(3, at())
+    main.before(2, at(), callback=ON_TIMER, due_ms=5_000_002)
+    main.event("fs_call", 2, at(), fs_type="read", duration_ns=2**63, execution=2)
+    main.add("stack", 2, main.stream.end, stack=1)
+    dog.event("stall", 2, at(), duration_ns=100_000_000, thread_id=1009)
+    dog.add("stack", 2, dog.stream.end, stack=4)
+    main.after(2, at())
+    main.ref(2, at())
+    main.unref(2, at())
+    main.loop_exit(0, at())
+    main.event("fs_call", 1, at(), fs_type="stat", duration_ns=5, execution=1)
+    main.event("loop_busy", 0, at())
     return [process]
 
 
@@ -352,7 +391,7 @@ def short_metadata(process):
 def make_seeds(folder, into):
     """A seed for each process of each story."""
     into.mkdir(parents=True, exist_ok=True)
-    for function in SCENES.values():
+    for function in [*SCENES.values(), make_answers]:
         for process in function(folder):
             process.write()
             files = sorted(process.folder.glob("thread-*"))[:2]
@@ -371,12 +410,13 @@ def main():
     scene.add_argument("--short", action="store_true", help="less metadata")
     verbs.add_parser("scenes")
     seeds = verbs.add_parser("seeds")
+    answers = verbs.add_parser("answers")
     some = verbs.add_parser("random")
     big = verbs.add_parser("big")
     big.add_argument("--packet", type=int, default=65536)
     big.add_argument("--chain", action="store_true")
     some.add_argument("--seed", type=int, default=1)
-    for verb in (scene, some, seeds, big):
+    for verb in (scene, some, seeds, big, answers):
         verb.add_argument("dir", type=pathlib.Path)
     for verb in (some, big):
         verb.add_argument("--events", type=int, default=1000)
@@ -388,6 +428,10 @@ def main():
     if options.verb == "seeds":
         with tempfile.TemporaryDirectory() as folder:
             make_seeds(folder, options.dir)
+        return 0
+    if options.verb == "answers":
+        for process in make_answers(options.dir):
+            process.write()
         return 0
     if options.verb == "big":
         make_big(options.dir, options.events, options.threads, options.packet, options.chain)

@@ -48,12 +48,16 @@ LAYOUTS = {layout: layout_fields(macro)
            for layout, macro in entries(TRACE_H["UVHOOKS_TRACE_LAYOUT_MAP"], "LAYOUT")}
 RECORDS = {int(number): (event.lower(), layout)
            for number, event, layout in entries(TRACE_H["UVHOOKS_TRACE_RECORD_MAP"])}
-RECORDS[RESOURCE] = ("resource", "wide")
+# Of one name there may be two: the first is the short one.
+ADDITIONS = {}
+for number, name, layout in entries(TRACE_H["UVHOOKS_TRACE_ADDITION_MAP"]):
+    RECORDS[int(number)] = (name, layout)
+    ADDITIONS.setdefault(name, []).append(int(number))
 RARE = {event.lower(): (int(number), layout)
         for number, event, layout in entries(TRACE_H["UVHOOKS_TRACE_RARE_MAP"])}
 RECORDS.update({number: (event, layout) for event, (number, layout) in RARE.items()})
 # Those whose ids are whole ones.
-WHOLE = {"wide"} | {layout for _, layout in RARE.values()}
+WHOLE = {"wide", "stack_wide", "state"} | {layout for _, layout in RARE.values()}
 DEFINITIONS = {name: int(number)
                for number, name, _ in entries(TRACE_H["UVHOOKS_TRACE_DEFINITION_MAP"])}
 DEFINITION_FIELDS = {name: TRACE_H[macro]

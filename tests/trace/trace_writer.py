@@ -11,7 +11,7 @@ import uuid
 
 import trace_metadata
 from trace_format import (
-    BEFORE_DUE, BEGINS, DEFINITIONS, EVENTS, EXTENDED, FLAGS, FS, HEADER_BYTES, KINDS, LASTING,
+    ADDITIONS, BEFORE_DUE, BEGINS, DEFINITIONS, EVENTS, EXTENDED, FLAGS, FS, HEADER_BYTES, KINDS, LASTING,
     LAYOUTS, LOW_TIME, NAMED_TYPE, NO_LOOP, RARE, RECORDS, RESOURCE, SEQUENCE_BITS, START_DUE, TYPES,
     WHOLE, WIDE)
 
@@ -223,6 +223,16 @@ class Thread:
         stream.records += pack_fields(layout, fields)
         stream.end = at
 
+    def add(self, name, async_id, at, *, wide=False, **values):
+        """A stack or a state: what it says follows from nothing."""
+        number = ADDITIONS[name][-1 if wide else 0]
+        fields = {field: 0 for _, _, field in LAYOUTS[RECORDS[number][1]]}
+        text = values.pop("text", b"").ljust(96, b"\0")
+        fields.update({f"text_{index}": int.from_bytes(text[8 * index:8 * index + 8], "little")
+                       for index in range(12) if f"text_{index}" in fields})
+        self.put(number, {**fields, "id": async_id, "trigger": 0, "execution": 0, "due_ms": 0,
+                          "no_loop": False, **values}, at, False)
+
     def run(self, name, values):
         kind = KINDS.get(name)
         if name in BEGINS:
@@ -342,6 +352,17 @@ class Process:
 
     def define_counter(self, name, value):
         self.define("counter", struct.pack("<Q", value) + name.encode() + b"\0")
+
+    def define_stack(self, number, addresses, frames=()):
+        for depth, address in enumerate(addresses):
+            self.define("stack_address", struct.pack("<IHQ", number, depth, address))
+        for depth, (function, path, line) in enumerate(frames):
+            self.define("stack_frame", struct.pack("<IHI", number, depth, line) +
+                        function.encode() + b"\0" + path.encode() + b"\0")
+
+    def define_line(self, address, function, path, line, module):
+        self.define("line", struct.pack("<QI", address, line) + function.encode() + b"\0" +
+                    path.encode() + b"\0" + module.encode() + b"\0")
 
     def define_end(self, at=None):
         self.define("end", b"", at)
