@@ -10,6 +10,7 @@ typealias integer { size = 8; align = 8; signed = false; } := uint8_t;
 typealias integer { size = 16; align = 8; signed = false; } := uint16_t;
 typealias integer { size = 16; align = 8; signed = true; } := int16_t;
 typealias integer { size = 32; align = 8; signed = false; } := uint32_t;
+typealias integer { size = 32; align = 8; signed = true; } := int32_t;
 typealias integer { size = 48; align = 8; signed = false; base = 16; } := uint48_t;
 typealias integer { size = 64; align = 8; signed = false; } := uint64_t;
 typealias integer { size = 5; align = 1; signed = false; } := uint5_t;
