@@ -9,8 +9,12 @@ load planted
 setup_file() {
 	export TRACES=$BATS_FILE_TMPDIR
 	record_planted leak_timers forgotten_timers unclosed_timer lost_connect lost_child
-	record_planted server_alive
+	record_planted server_alive tidied_up
 	run_planted "$TRACES/plain" "$uvhooks" record -o "$TRACES/no-stacks" -- "$PLANTED/leak_timers"
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
 # found NAME EXPRESSION [OPTION...]: does it hold for the answer as JSON?
@@ -35,7 +39,7 @@ suspects() {
 }
 
 @test "what is recorded says and does what it does alone" {
-	runs_as_bare leak_timers forgotten_timers unclosed_timer lost_connect lost_child
+	runs_as_bare leak_timers tidied_up forgotten_timers unclosed_timer lost_connect lost_child
 }
 
 @test "timers that one line makes more and more of" {
@@ -48,6 +52,13 @@ suspects() {
 		(.growth.alive | length == 32 and . == sort and last == 200) and .growth.goes_on'
 	LC_ALL=C.UTF-8 verb leaks leak_timers >text || [ $? -eq 1 ]
 	grep -qE '^        [ ▁▂▃▄▅▆▇]+█+  alive' text
+}
+
+@test "timers that get more and more, though all are closed when the program ends" {
+	LC_ALL=C suspects tidied_up 'More and more of them, until all were closed in the end' \
+		'[45][0-9] x TIMERWRAP \(uv_timer_t\) on_timeout: has fired(; \.\.\.)?' on_tick
+	grep -qE '^        [0-9]{32}  alive: 0 of 60 made there, [0-9,]+ a second$' <<<"$output"
+	found tidied_up '.groups[0] | .verdict == "late" and .growth.made == 60 and .growth.live == 0'
 }
 
 @test "handles that were stopped, many from one line, and never closed" {
@@ -75,7 +86,7 @@ suspects() {
 
 @test "without its fault each has no leaks, which is said, and the status is 0" {
 	local name
-	for name in leak_timers forgotten_timers unclosed_timer lost_connect lost_child; do
+	for name in leak_timers tidied_up forgotten_timers unclosed_timer lost_connect lost_child; do
 		run -0 verb leaks "$name-fixed"
 		grep -q '^  No leaks: ' <<<"$output"
 		run -1 grep '^    ' <<<"$output"

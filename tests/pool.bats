@@ -40,9 +40,9 @@ waits_at() {
 	echo "$output"
 	grep -qE '^  4 threads seen; busy: mean [0-9.]+, at most 4; all of them [0-9.]+ % of the time$' \
 		<<<"$output"
-	grep -qE '^  saturated for [0-9.]+ ms of [0-9.]+ ms: all threads were busy while others waited$' \
+	grep -qE '^  saturated for [0-9.]+ m?s of [0-9.]+ m?s: all threads were busy while others waited$' \
 		<<<"$output"
-	grep -qE '^work starves fs  fs waited [0-9.]+ (ms|s) in all, at most 6 at a time, while' \
+	grep -qE '^work starves fs  fs waited [0-9.]+ m?s in all, at most 6 at a time, while' \
 		<<<"$output"
 	grep -qE "^ +(9[0-9]|100)\.[0-9] %  work crunch  $(line_of full_pool) in main\$" <<<"$output"
 	grep -qE "^  fs +stat +6 .* $(waits_at full_pool) in main\$" <<<"$output"
@@ -58,9 +58,9 @@ waits_at() {
 @test "names that wait for their half of the threads, although others are idle" {
 	run -0 verb pool slow_names
 	echo "$output"
-	grep -qE '^  dns was saturated for [0-9.]+ ms of [0-9.]+ ms: libuv lets half of its threads \(2 of 4\)' \
+	grep -qE '^  dns was saturated for [0-9.]+ m?s of [0-9.]+ m?s: libuv lets half of its threads \(2 of 4\)' \
 		<<<"$output"
-	grep -qE '^dns waits for other dns  dns waited [0-9.]+ ms in all, at most 3 at a time' <<<"$output"
+	grep -qE '^dns waits for other dns  dns waited [0-9.]+ m?s in all, at most 3 at a time' <<<"$output"
 	grep -qE "^ +100\.0 %  dns getaddrinfo  $(line_of slow_names) in look_up\$" <<<"$output"
 	asked slow_names '.pools[0] | .busy_max == 2 and .saturated_ns == 0 and .dns_limited_ns >= 40e6 and
 		.threads_at_least >= 3 and (.kinds | map([.kind, .what, .service.count])) ==

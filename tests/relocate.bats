@@ -92,7 +92,7 @@ keep() {
 	[ "${#nodes[@]}" -ge 3 ]
 	run -0 "$RELOCATE" check "${nodes[@]}"
 	echo "$output"
-	[ "$(grep -c '103 intercepted, 0 of them refused\|102 intercepted, 0 of them refused' \
+	[ "$(grep -c '105 intercepted, 0 of them refused\|104 intercepted, 0 of them refused' \
 		<<<"$output")" -eq "${#nodes[@]}" ]
 }
 

@@ -65,9 +65,7 @@ compile() {
 @test "functions, files and lines all over a program are those of eu-addr2line and addr2line" {
 	"$PYTHON" "$sources/check_lines.py" "$built/find_lines" "$uvhooks"
 	"$PYTHON" "$sources/check_lines.py" "$built/find_lines" "$built/names"
-	# clang writes no table of where the code of units lies.
-	compile clang -o chain-clang
-	run -1 grep -q debug_aranges <(readelf -SW chain-clang)
+	compile clang -gdwarf-4 -o chain-clang
 	"$PYTHON" "$sources/check_lines.py" "$built/find_lines" chain-clang
 }
 
@@ -89,6 +87,16 @@ compile() {
 	has "$(line chain.c 'the next is made') in make_next \(inlined\)" <found
 	has "$(line chain.c 'one more') in on_next( \(inlined\))?" <found
 	[ "$(head -n 1 found | cut -d' ' -f3)" = make_next ]
+}
+
+@test "what clang has compiled, with indexed tables and no .debug_aranges, is found as well" {
+	compile clang -gdwarf-5 -o chain
+	run -1 grep -q debug_aranges <(readelf -SW chain)
+	record t ./chain 1
+	made t TIMERWRAP >found
+	has "$(line chain.c 'the next is made') in make_next \(inlined\)" <found
+	has "$(line chain.c 'one more') in on_next" <found
+	made t WRITEWRAP | has "$(line chain.c 'the write is made') in on_connect"
 }
 
 @test "names of C++ are those that people write" {

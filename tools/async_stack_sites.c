@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "demangle.h"
 #include "stack_json.h"
@@ -13,6 +14,7 @@
 #define SHOWN_MAX 20
 
 #define PLACE_BYTES 512
+#define SHORT_BYTES 60
 
 static uint32_t hash_of(const struct uvh_trace_resource *resource,
 			const struct uvh_stack_frame *made, uint64_t callback)
@@ -99,22 +101,30 @@ static int by_count(const void *left, const void *right)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/* Names of templates are longer than a line. */
+static void cut(char *text, bool whole)
+{
+	if (!whole && strlen(text) > SHORT_BYTES)
+		strcpy(text + SHORT_BYTES - 3, "...");
+}
+
 static void add_cells(struct uvh_table *table, const struct uvh_async_site *site, bool whole)
 {
-	char text[UVH_TYPE_TEXT_BYTES], place[PLACE_BYTES], clean[PLACE_BYTES];
-	char id[UVHOOKS_ID_TEXT_BYTES];
+	char text[UVH_TYPE_TEXT_BYTES], place[PLACE_BYTES] = "-", callback[PLACE_BYTES] = "-";
+	char clean[PLACE_BYTES], id[UVHOOKS_ID_TEXT_BYTES];
 
 	if (site->made != NULL)
 		uvh_stack_frame_text(site->made, whole, place, sizeof(place));
-	else
-		snprintf(place, sizeof(place), "-");
+	if (site->callback != 0)
+		snprintf(callback, sizeof(callback), "%s",
+			 uvh_readable_callback(site->process, site->callback));
+	cut(place, whole);
+	cut(callback, whole);
 	uvh_table_count(table, site->alive);
 	uvh_table_count(table, site->count);
 	uvh_table_cell(table, UVH_PLAIN, "%s",
 		       uvh_type_text(site->process, site->type, site->fs_type, text));
-	uvh_table_cell(table, UVH_PLAIN, "%s",
-		       site->callback != 0 ? uvh_readable_callback(site->process, site->callback)
-					   : "-");
+	uvh_table_cell(table, UVH_PLAIN, "%s", callback);
 	uvh_table_cell(table, UVH_PLAIN, "%s", uvh_clean_text(place, true, clean, sizeof(clean)));
 	uvh_table_cell(table, UVH_DIM, "%s%s", uvhooks_id_text(site->id, id),
 		       site->count > 1 ? ", ..." : "");

@@ -13,6 +13,7 @@ static const char help_head[] =
     "  - what was open when uv_loop_close said UV_EBUSY, unless the loop was run again;\n"
     "  - a place that made 8 or more that are alive at the end, where the time of the process is\n"
     "    cut into 16 parts and they were made in 8 of these or more: they get more and more;\n"
+    "  - the same, where most were alive until the last eighth of that time, and then closed;\n"
     "  - a place that made 8 handles or more that are stopped or were never started;\n"
     "  - a request that is pending for 100 ms or more, and for twice as long as any of its kind\n"
     "    took that was completed; for more than a second, where none was;\n"

@@ -35,7 +35,7 @@ static const char help_tail[] =
     "  uvhooks record --stacks -o trace -- ./server\n"
     "  uvhooks stack trace\n"
     "  uvhooks stack trace 7\n"
-    "  uvhooks stack -v --depth 100 trace 1:7\n";
+    "  uvhooks stack -v --depth 100 trace 7\n";
 
 enum { DEPTH = UVH_VERB_OPTION, LIMIT };
 

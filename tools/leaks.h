@@ -40,11 +40,13 @@ struct uvh_leaks_request {
 enum uvh_leaks_kind {
 	UVH_LEAKS_BUSY,    /* uv_loop_close said UV_EBUSY because of it */
 	UVH_LEAKS_GROWS,   /* more and more of them */
+	UVH_LEAKS_LATE,    /* the same, and all were closed in the end: the program tidied up */
 	UVH_LEAKS_STOPPED, /* many that are stopped, or were never started */
 	UVH_LEAKS_PENDING, /* a request that takes longer than its like */
 	UVH_LEAKS_CHILD,   /* a child whose handle was closed before it had exited */
 	UVH_LEAKS_INACTIVE,
 	UVH_LEAKS_ALIVE,
+	UVH_LEAKS_CLOSED, /* in the end, and nothing is wrong with that: it is not told of */
 };
 
 #define UVH_LEAKS_SUSPECTED(kind) ((kind) <= UVH_LEAKS_CHILD)

@@ -56,18 +56,33 @@ static bool is_lost_child(const struct uvh_trace_resource *resource)
 	       !live->ran && !live->failed;
 }
 
-static void add_lost_child(struct uvh_leaks *leaks, const struct uvh_trace_event *event)
+/* What lived on until the last eighth of the time, in which a program may close all that it has. */
+static bool is_closed_late(const struct uvh_leaks *leaks, const struct uvh_trace_event *event)
 {
-	if (uvh_trace_filter_wants_resource(leaks->why.filter, event->resource))
+	int64_t now_ns = uvh_why_now(&leaks->why, event->process);
+	int64_t late_ns = now_ns - (now_ns - event->process->start_ns) / 8;
+
+	return event->resource->init_seen && event->resource->init_ns < late_ns &&
+	       event->time_ns >= late_ns;
+}
+
+static void add_destroyed(struct uvh_leaks *leaks, const struct uvh_trace_event *event)
+{
+	if (!uvh_trace_filter_wants_resource(leaks->why.filter, event->resource))
+		return;
+	if (is_lost_child(event->resource))
 		uvh_live_groups_add(&leaks->groups, event->resource, UVH_LEAKS_CHILD,
+				    event->time_ns);
+	else if (is_closed_late(leaks, event))
+		uvh_live_groups_add(&leaks->groups, event->resource, UVH_LEAKS_CLOSED,
 				    event->time_ns);
 }
 
 void uvh_leaks_add(struct uvh_leaks *leaks, const struct uvh_trace_event *event)
 {
 	uvh_why_add(&leaks->why, event);
-	if (event->event == UVHOOKS_EVENT_DESTROY && is_lost_child(event->resource))
-		add_lost_child(leaks, event);
+	if (event->event == UVHOOKS_EVENT_DESTROY)
+		add_destroyed(leaks, event);
 	if (event->event == UVHOOKS_EVENT_BEFORE &&
 	    uvhooks_type_kind(event->type) == UVHOOKS_KIND_REQUEST)
 		add_completed(leaks, event);
@@ -135,7 +150,11 @@ static void judge(struct uvh_leaks *leaks, struct uvh_live_group *group)
 	if (UVH_LEAKS_SUSPECTED(group->kind) || group->count < leaks->least)
 		return;
 	uvh_leaks_growth(leaks, group, &growth);
-	if (growth.steps >= UVH_LEAKS_STEPS / 2)
+	if (group->kind == UVH_LEAKS_CLOSED) {
+		/* Most of what was made there: else it is a place that closes what it makes. */
+		if (growth.steps >= UVH_LEAKS_STEPS / 2 && group->count >= growth.made / 4 * 3)
+			group->kind = UVH_LEAKS_LATE;
+	} else if (growth.steps >= UVH_LEAKS_STEPS / 2)
 		group->kind = UVH_LEAKS_GROWS;
 	else if (group->kind == UVH_LEAKS_INACTIVE)
 		group->kind = UVH_LEAKS_STOPPED;

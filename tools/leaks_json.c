@@ -7,8 +7,8 @@
  *   filtered   whether filters were given
  *   least      so many of one place are many
  *   suspected  is there any leak?
- *   groups     all that is alive, each with its `verdict` (busy, grows, stopped, pending, child;
- *              null: not suspected) and `growth`: how many were made at its places (`made`) and
+ *   groups     all that is alive, each with its `verdict` (busy, grows, late, stopped, pending,
+ *              child; null: not suspected) and `growth`: how many were made at its places (`made`) and
  *              are alive (`live`), how many were alive at the end of each `step_ns` (`alive`),
  *              how many that stay are made a second, and whether that goes on
  *
@@ -41,9 +41,9 @@ static void put_group(struct uvh_json *json, struct uvh_leaks *leaks,
 {
 	static const char *const verdicts[] = {
 	    [UVH_LEAKS_BUSY] = "busy",       [UVH_LEAKS_GROWS] = "grows",
-	    [UVH_LEAKS_STOPPED] = "stopped", [UVH_LEAKS_PENDING] = "pending",
-	    [UVH_LEAKS_CHILD] = "child",     [UVH_LEAKS_INACTIVE] = NULL,
-	    [UVH_LEAKS_ALIVE] = NULL,
+	    [UVH_LEAKS_LATE] = "late",       [UVH_LEAKS_STOPPED] = "stopped",
+	    [UVH_LEAKS_PENDING] = "pending", [UVH_LEAKS_CHILD] = "child",
+	    [UVH_LEAKS_INACTIVE] = NULL,     [UVH_LEAKS_ALIVE] = NULL,
 	};
 
 	uvh_json_object(json, NULL);
@@ -67,7 +67,8 @@ void uvh_leaks_json(struct uvh_leaks *leaks)
 	uvh_json_bool(json, "suspected", suspected);
 	uvh_json_array(json, "groups");
 	for (size_t i = 0; i < leaks->groups.count; i++)
-		put_group(json, leaks, &leaks->groups.groups[i]);
+		if (leaks->groups.groups[i].kind != UVH_LEAKS_CLOSED)
+			put_group(json, leaks, &leaks->groups.groups[i]);
 	uvh_json_array_end(json);
 	uvh_json_object_end(json);
 	uvh_json_free(json);

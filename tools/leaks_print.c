@@ -17,6 +17,7 @@ static const struct {
 } kinds[] = {
     [UVH_LEAKS_BUSY] = {"Never closed", "uv_loop_close said UV_EBUSY because of them"},
     [UVH_LEAKS_GROWS] = {"Never closed, and more and more of them", ""},
+    [UVH_LEAKS_LATE] = {"More and more of them, until all were closed in the end", ""},
     [UVH_LEAKS_STOPPED] = {"Never closed, though stopped or never started", ""},
     [UVH_LEAKS_PENDING] = {"Requests that were never completed",
 			   "pending for longer than any of their kind took"},
@@ -74,7 +75,10 @@ static void print_growth(struct uvh_leaks *leaks, const struct uvh_live_group *g
 	print_curve(&growth);
 	printf("  alive: %s of %s made there", uvh_count_text(growth.live, live),
 	       uvh_count_text(growth.made, made));
-	if (group->kind == UVH_LEAKS_GROWS) {
+	if (group->kind == UVH_LEAKS_LATE) {
+		printf(", ");
+		print_rate(growth.per_second);
+	} else if (group->kind == UVH_LEAKS_GROWS) {
 		printf(", ");
 		print_rate(growth.per_second);
 		printf(growth.still ? ", and it goes on" : ", but not any more");
@@ -142,6 +146,7 @@ static size_t count_of(const struct uvh_leaks *leaks, const struct uvh_trace_pro
 
 	for (size_t i = 0; i < leaks->groups.count; i++)
 		if (leaks->groups.groups[i].process == process &&
+		    leaks->groups.groups[i].kind != UVH_LEAKS_CLOSED &&
 		    UVH_LEAKS_SUSPECTED(leaks->groups.groups[i].kind) == suspected)
 			count += leaks->groups.groups[i].count;
 	return count;

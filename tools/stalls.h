@@ -97,6 +97,7 @@ struct uvh_stalls {
 	int64_t from_ns, to_ns;
 	struct uvh_stall_row **rows;
 	size_t row_count, row_room;
+	struct uvh_index row_index;
 	struct uvh_stall_loop *loops;
 	size_t loop_count, loop_room;
 	int64_t elapsed_ns; /* of all loops, but for those inside others */

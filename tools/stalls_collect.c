@@ -194,16 +194,28 @@ static void settle_call(struct uvh_stalls *stalls, struct uvh_stall_state *state
 	uvh_stalls_add_call(&stalls->calls, &state->call);
 }
 
+/* Not more than has passed since the beginning: what a file says is not to be trusted. */
+static int64_t duration_of(const struct uvh_trace_event *event, int64_t since_ns)
+{
+	int64_t most_ns = event->time_ns > since_ns ? event->time_ns - since_ns : 0;
+
+	if (event->duration_ns < 0)
+		return 0;
+	return event->duration_ns < most_ns ? event->duration_ns : most_ns;
+}
+
 static void add_call(struct uvh_stall_state *state, const struct uvh_trace_event *event)
 {
+	int64_t ns = duration_of(event, event->process->start_ns);
+
 	if (!is_loop_below(state))
 		return;
 	state->call_waits = true;
 	state->call = (struct uvh_stall_call){
 	    .fs_type = event->fs_type,
 	    .count = 1,
-	    .ns = event->duration_ns,
-	    .longest_ns = event->duration_ns,
+	    .ns = ns,
+	    .longest_ns = ns,
 	};
 }
 
@@ -259,8 +271,8 @@ static void add_stall(struct uvh_stalls *stalls, struct uvh_stall_state *state,
 	if (state->stuck == NULL)
 		return;
 	frame = frame_of(state->stuck, event->async_id);
-	if (frame != NULL && event->duration_ns > frame->stalled_ns)
-		frame->stalled_ns = event->duration_ns;
+	if (frame != NULL && duration_of(event, frame->begin_ns) > frame->stalled_ns)
+		frame->stalled_ns = duration_of(event, frame->begin_ns);
 	if (sampled(state) != NULL)
 		uvh_stalls_add_sample(sampled(state), 0, 1);
 }
@@ -398,6 +410,7 @@ void uvh_stalls_free(struct uvh_stalls *stalls)
 		free(stalls->rows[i]);
 	}
 	uvh_stalls_free_inside(&stalls->calls);
+	uvh_index_free(&stalls->row_index);
 	free(stalls->states);
 	free(stalls->rows);
 	free(stalls->loops);

@@ -14,11 +14,14 @@ static uint64_t callback_of(const struct uvh_trace_resource *resource)
 struct uvh_stall_row *uvh_stalls_row(struct uvh_stalls *stalls,
 				     const struct uvh_trace_resource *resource, uint64_t callback)
 {
+	uint32_t hash = uvh_hash(uvh_hash(callback, resource->init_stack),
+				 (uintptr_t) resource->process + resource->type);
 	struct uvh_stall_row *row;
+	size_t at = 0;
+	uint32_t found;
 
-	/* They are few: each has kept a loop for long. */
-	for (size_t i = 0; i < stalls->row_count; i++) {
-		row = stalls->rows[i];
+	while ((found = uvh_index_next(&stalls->row_index, hash, &at)) != UVH_INDEX_END) {
+		row = stalls->rows[found];
 		if (row->process == resource->process && row->callback == callback &&
 		    row->type == resource->type && row->fs_type == resource->fs_type &&
 		    row->init_stack == resource->init_stack)
@@ -32,7 +35,8 @@ struct uvh_stall_row *uvh_stalls_row(struct uvh_stalls *stalls,
 	row->init_stack = resource->init_stack;
 	stalls->rows =
 	    uvh_grow(stalls->rows, &stalls->row_room, stalls->row_count + 1, sizeof(*stalls->rows));
-	stalls->rows[stalls->row_count++] = row;
+	stalls->rows[stalls->row_count] = row;
+	uvh_index_add(&stalls->row_index, hash, (uint32_t) stalls->row_count++);
 	return row;
 }
 

@@ -20,8 +20,8 @@ int uvh_why_about(const char *path);
 struct uvh_why_busy {
 	int64_t time_ns; /* 0: never */
 	struct uvh_live_groups groups;
-	size_t count;
-	size_t still_open; /* at the end of the trace */
+	size_t count, requests; /* the requests among them */
+	size_t still_open;      /* at the end of the trace */
 };
 
 /* A loop, or an id space that has become one. */

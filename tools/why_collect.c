@@ -64,6 +64,7 @@ static void add_busy(struct uvh_why *why, struct uvh_why_loop *loop,
 	uvh_live_groups_add(&loop->busy.groups, event->resource, 0, event->time_ns);
 	((struct uvh_live *) event->resource->user)->was_busy = true;
 	loop->busy.count++;
+	loop->busy.requests += uvhooks_type_kind(event->resource->type) == UVHOOKS_KIND_REQUEST;
 }
 
 void uvh_why_of(struct uvh_why *why, const struct uvh_question *question)

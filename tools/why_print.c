@@ -123,8 +123,13 @@ static void print_busy(const struct uvh_why *why, const struct uvh_why_loop *loo
 	char text[UVH_TEXT_ROOM];
 
 	printf("  uv_loop_close said UV_EBUSY at %s: ", since_start(loop, busy->time_ns, text));
-	print_count(busy->count, "handle");
-	printf(" %s not closed", busy->count == 1 ? "was" : "were");
+	print_count(busy->count - busy->requests, "handle");
+	printf(" %s not closed", busy->count - busy->requests == 1 ? "was" : "were");
+	if (busy->requests > 0) {
+		printf(", ");
+		print_count(busy->requests, "request");
+		printf(" pending");
+	}
 	if (busy->still_open == 0 && busy->count > 0)
 		printf(" (closed later)");
 	else if (busy->still_open < busy->count)

@@ -91,11 +91,12 @@ static bool look_through_objects(struct interpreter *interpreter)
 
 bool interpreter_look(struct interpreter *interpreter)
 {
-	unsigned int asked =
-	    atomic_fetch_add_explicit(&interpreter->asked, 1, memory_order_relaxed);
+	unsigned int asked = atomic_load_explicit(&interpreter->asked, memory_order_relaxed);
 	uint64_t added = 0;
 	bool found;
 
+	/* Two threads may count as one. */
+	atomic_store_explicit(&interpreter->asked, asked + 1, memory_order_relaxed);
 	if (asked > ASKED_OFTEN && asked % ASKED_OFTEN_EVERY != 0)
 		return false;
 	dl_iterate_phdr(read_added, &added);

@@ -69,6 +69,7 @@ struct main_thread {
 };
 
 struct native_stack {
+	uintptr_t start;
 	uintptr_t end; /* 0: not known yet; 1: cannot be known */
 	unsigned int missed;
 	unsigned int next; /* of `kept`, to be replaced */
@@ -77,21 +78,24 @@ struct native_stack {
 
 static __thread struct native_stack native_stack;
 
-static uintptr_t end_of_stack(void)
+/* A program may have stacks of its own, for coroutines in C: of these nothing is known. */
+static bool is_in_stack_of_thread(uintptr_t here)
 {
 	pthread_attr_t attributes;
 	void *start;
 	size_t bytes;
 
-	if (native_stack.end != 0)
-		return native_stack.end;
-	native_stack.end = 1;
-	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
-		return native_stack.end;
-	if (pthread_attr_getstack(&attributes, &start, &bytes) == 0)
-		native_stack.end = (uintptr_t) start + bytes;
-	pthread_attr_destroy(&attributes);
-	return native_stack.end;
+	if (native_stack.end == 0) {
+		native_stack.end = 1;
+		if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+			return false;
+		if (pthread_attr_getstack(&attributes, &start, &bytes) == 0) {
+			native_stack.start = (uintptr_t) start;
+			native_stack.end = (uintptr_t) start + bytes;
+		}
+		pthread_attr_destroy(&attributes);
+	}
+	return here >= native_stack.start && here < native_stack.end;
 }
 
 /* Reads from this process; how many bytes could be had, up to the first page that is not there. */
@@ -333,8 +337,7 @@ struct lua_state *lua_running_main(const struct uvhooks_place *place, bool may_b
 
 	__builtin_unwind_init();
 
-	/* A program may have stacks of its own, for coroutines in C. */
-	if (here >= end_of_stack())
+	if (!is_in_stack_of_thread(here))
 		return NULL;
 	main = innermost_kept(place, here);
 	if (main == NULL && may_be_new)

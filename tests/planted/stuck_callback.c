@@ -7,14 +7,18 @@
 
 #include "planted.h"
 
-#define PATIENCE_US 700000
+#define PATIENCE_US 400000
 
+static bool faulty;
 static int answers[2];
 
 static void ask(void)
 {
+	const struct itimerval patience = {.it_value = {.tv_usec = PATIENCE_US}};
 	char answer;
 
+	if (faulty)
+		CHECK_OK(setitimer(ITIMER_REAL, &patience, NULL));
 	CHECK(read(answers[0], &answer, 1) == 1); /* PLANTED */
 	printf("answered\n");
 }
@@ -27,14 +31,12 @@ static void on_timer(uv_timer_t *timer)
 
 int main(int argc, char **argv)
 {
-	const struct itimerval patience = {.it_value = {.tv_usec = PATIENCE_US}};
 	uv_loop_t *loop = uv_default_loop();
 	uv_timer_t timer;
 
+	faulty = has_fault(argc, argv);
 	CHECK_OK(pipe(answers));
-	if (has_fault(argc, argv))
-		CHECK_OK(setitimer(ITIMER_REAL, &patience, NULL));
-	else
+	if (!faulty)
 		CHECK(write(answers[1], "y", 1) == 1);
 	CHECK_OK(uv_timer_init(loop, &timer)); /* MADE */
 	CHECK_OK(uv_timer_start(&timer, on_timer, 1, 0));
