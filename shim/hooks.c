@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "hooks.h"
+#include "stacks.h"
 #include "storage.h"
 
 const char *uvh_hook_owner = "";
@@ -206,6 +207,10 @@ static void describe(const struct uvh_record *record, struct uvhooks_resource *r
 	    .loop = record->type == UVHOOKS_UVTHREAD ? NULL : uvh_loop_of_space(record->space),
 	    .callback = record->flags & UVH_RECORD_EMBEDDER ? NULL : record->callback[UVH_MAIN],
 	};
+	if (uvh_taking_stacks() && uvh_places(record)->id == resource->async_id) {
+		resource->init_stack = uvh_places(record)->init_stack;
+		resource->start_stack = uvh_places(record)->start_stack;
+	}
 }
 
 int uvhooks_execution_async_resource(struct uvhooks_resource *resource)

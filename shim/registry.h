@@ -79,9 +79,9 @@ struct uvh_record {
 _Static_assert(sizeof(struct uvh_record) == 64, "one cache line");
 
 /*
- * Records lie in segments. Behind those of a segment is room for what local storages keep of each,
- * and a segment begins at a multiple of its size: so that is found from the record alone. Its pages
- * are not touched, and so not there, as long as no store was entered.
+ * Records lie in segments. Behind those of a segment is room for what local storages and stacks
+ * keep of each, and a segment begins at a multiple of its size: so that is found from the record
+ * alone. Its pages are not touched, and so not there, as long as no store was entered.
  */
 #define UVH_SEGMENT_BITS 12
 #define UVH_SEGMENT_MAX  16384
@@ -125,8 +125,15 @@ struct uvh_carried {
 	struct uvh_store *sent;     /* by the latest uv_async_send, for storages that follow it */
 };
 
-_Static_assert(UVH_SEGMENT_RECORDS *(sizeof(struct uvh_record) + sizeof(struct uvh_carried)) <=
-		   UVH_SEGMENT_BYTES,
+/* Where it was made and armed last, while stacks are taken; of the resource with that id. */
+struct uvh_places {
+	uvhooks_async_id id;
+	uint32_t init_stack;
+	uint32_t start_stack;
+};
+
+_Static_assert(UVH_SEGMENT_RECORDS *(sizeof(struct uvh_record) + sizeof(struct uvh_carried) +
+				     sizeof(struct uvh_places)) <= UVH_SEGMENT_BYTES,
 	       "it fits");
 
 static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
@@ -135,6 +142,17 @@ static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
 	const uintptr_t segment = address & ~(uintptr_t) (UVH_SEGMENT_BYTES - 1);
 	struct uvh_carried *first =
 	    (struct uvh_carried *) (segment + UVH_SEGMENT_RECORDS * sizeof(*record));
+
+	return &first[(address - segment) / sizeof(*record)];
+}
+
+static inline struct uvh_places *uvh_places(const struct uvh_record *record)
+{
+	const uintptr_t address = (uintptr_t) record;
+	const uintptr_t segment = address & ~(uintptr_t) (UVH_SEGMENT_BYTES - 1);
+	struct uvh_places *first =
+	    (struct uvh_places *) (segment + UVH_SEGMENT_RECORDS *
+						 (sizeof(*record) + sizeof(struct uvh_carried)));
 
 	return &first[(address - segment) / sizeof(*record)];
 }

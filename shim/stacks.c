@@ -146,12 +146,19 @@ void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type ev
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags)
 {
+	struct uvh_places *places = uvh_places(record);
 	struct uvhooks_event told;
 
 	if (!uvh_is_wanted(event) || uvh_tls.quiet)
 		return;
 	uvh_describe(&told, context, uvh_head(event, flags), record, execution, other, callback);
 	told.stack = uvh_stack_take(event, record->type);
+	if (places->id != told.async_id)
+		*places = (struct uvh_places){.id = told.async_id};
+	if (event == UVHOOKS_EVENT_INIT)
+		places->init_stack = told.stack;
+	else
+		places->start_stack = told.stack;
 	uvh_dispatch(context, &told);
 }
 

@@ -75,6 +75,8 @@ expect_damage() {
 		unref 2 fs=-1 unref=1 pool=0 thread=-1 stacks=1,2
 		fs_call 1 fs=6 duration=5 of none
 		loop_busy 0 fs=-1 of none
+		stack 4 fs=-1 stack 0 of resource unref=0 pool=0 thread=-1 stacks=0,0
+		stack 4 fs=-1 stack 1 of resource 0x7f0000001011=inner /src/main.c:10 /opt/story=outer /src/main.c:20 /opt/story 0x7f0000001021=main /src/main.c:30 /opt/story unref=0 pool=0 thread=-1 stacks=0,1
 	END
 	[ ! -s damage ]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
 # uvhooks why: what keeps a loop alive, and who made it.
 
 load helpers
@@ -161,7 +161,7 @@ words() {
 		TIMERWRAP never started
 		TIMERWRAP stopped
 		UDPWRAP HOST:PORT, receiving
-		WORKREQ work, which waits for a thread of the pool
+		WORKREQ work, which runs in the thread pool
 		WRITEWRAP writes
 	EOF
 	asked all-killed '.loops[0] | (.told | not) and (.ended | not) and

@@ -8,9 +8,9 @@
  *   least      so many of one place are many
  *   suspected  is there any leak?
  *   groups     all that is alive, each with its `verdict` (busy, grows, late, stopped, pending,
- *              child; null: not suspected) and `growth`: how many were made at its places (`made`) and
- *              are alive (`live`), how many were alive at the end of each `step_ns` (`alive`),
- *              how many that stay are made a second, and whether that goes on
+ *              child; null: not suspected) and `growth`: how many were made at its places (`made`)
+ * and are alive (`live`), how many were alive at the end of each `step_ns` (`alive`), how many that
+ * stay are made a second, and whether that goes on
  *
  * The other keys of a group are in live_print.c.
  */

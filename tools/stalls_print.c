@@ -53,23 +53,6 @@ static const char *called_text(const struct uvh_stack *stack, int *length)
 	return name;
 }
 
-/* "clock_nanosleep <- work.c:30 in do_work" */
-static const char *inside_text(const struct uvh_stack *stack, char text[PLACE_BYTES])
-{
-	const char *called;
-	int length, used = 0;
-
-	if (stack == NULL || stack->site == NULL)
-		return "(no stack was to be had)";
-	called = called_text(stack, &length);
-	if (called != NULL)
-		used = snprintf(text, PLACE_BYTES, "%.*s <- ", length, called);
-	if (used < PLACE_BYTES)
-		uvh_stack_frame_text(stack->site, false, text + used,
-				     (size_t) (PLACE_BYTES - used));
-	return text;
-}
-
 static void print_place(const struct uvh_stack_frame *site, const char *what)
 {
 	char text[PLACE_BYTES];
@@ -94,12 +77,18 @@ static void print_origin(const struct uvh_stall_row *row)
 	}
 }
 
-/* Samples with the same text are one. */
+/* Samples from one line of the program are one, whatever it called there. */
 struct place {
-	const char *text;
+	const struct uvh_stack *stack; /* that was seen most; NULL: none was to be had */
 	uint64_t count;
-	uint32_t stack;
 };
+
+static int compare_samples(const void *one, const void *other)
+{
+	const struct uvh_stall_sample *a = one, *b = other;
+
+	return (a->count < b->count) - (a->count > b->count);
+}
 
 static int compare_places(const void *one, const void *other)
 {
@@ -108,50 +97,78 @@ static int compare_places(const void *one, const void *other)
 	return (a->count < b->count) - (a->count > b->count);
 }
 
-static void add_place(struct place *places, size_t *count, const char *text,
-		      const struct uvh_stall_sample *sample)
+static bool is_place(const struct place *place, const struct uvh_stack *stack)
 {
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp(places[i].text, text) == 0) {
-			places[i].count += sample->count;
-			return;
-		}
-	places[(*count)++] = (struct place){uvh_copy_text(text), sample->count, sample->stack};
+	if (place->stack == NULL || stack == NULL)
+		return place->stack == stack;
+	return uvh_stack_same_place(place->stack->site, stack->site);
+}
+
+/* To be freed; the most seen come first. */
+static struct place *places_of(const struct uvh_stall_row *row, size_t *count, uint64_t *samples)
+{
+	const struct uvh_stall_inside *inside = &row->inside;
+	struct place *places = uvh_zeros(inside->sample_count + 1, sizeof(*places));
+
+	*count = 0;
+	*samples = 0;
+	if (inside->sample_count > 1)
+		qsort(inside->samples, inside->sample_count, sizeof(*inside->samples),
+		      compare_samples);
+	for (size_t i = 0; i < inside->sample_count && inside->samples[i].count > 0; i++) {
+		const struct uvh_stack *stack = uvh_stack(row->process, inside->samples[i].stack);
+		size_t at = 0;
+
+		if (stack != NULL && stack->site == NULL)
+			stack = NULL;
+		while (at < *count && !is_place(&places[at], stack))
+			at++;
+		if (at == *count)
+			places[(*count)++].stack = stack;
+		places[at].count += inside->samples[i].count;
+		*samples += inside->samples[i].count;
+	}
+	if (*count > 1)
+		qsort(places, *count, sizeof(*places), compare_places);
+	return places;
+}
+
+/* "  inside: clock_nanosleep <- work.c:30 in do_work  (3 of 4 samples)" */
+static void print_sample(const struct place *place, uint64_t samples)
+{
+	char text[PLACE_BYTES], number[UVH_TEXT_ROOM], all[UVH_TEXT_ROOM];
+	const char *called = NULL;
+	int length = 0;
+
+	printf("  inside: ");
+	if (place->stack != NULL)
+		called = called_text(place->stack, &length);
+	if (called != NULL)
+		printf("%.*s <- ", length, called);
+	fputs(place->stack == NULL
+		  ? "(no stack was to be had)"
+		  : uvh_stack_frame_text(place->stack->site, false, text, sizeof(text)),
+	      stdout);
+	printf("  %s(%s of %s sample%s)%s\n", uvh_color(UVH_DIM),
+	       uvh_count_text(place->count, number), uvh_count_text(samples, all),
+	       samples == 1 ? "" : "s", uvh_color(UVH_PLAIN));
 }
 
 static void print_samples(const struct uvh_stall_row *row, bool verbose)
 {
-	const struct uvh_stall_inside *inside = &row->inside;
-	struct place *places = uvh_zeros(inside->sample_count + 1, sizeof(*places));
-	char text[PLACE_BYTES], number[UVH_TEXT_ROOM], all[UVH_TEXT_ROOM];
-	uint64_t samples = 0;
-	size_t count = 0;
+	uint64_t samples;
+	size_t count, shown;
+	struct place *places = places_of(row, &count, &samples);
 
-	for (size_t i = 0; i < inside->sample_count; i++) {
-		if (inside->samples[i].count == 0)
-			continue;
-		samples += inside->samples[i].count;
-		add_place(places, &count,
-			  inside_text(uvh_stack(row->process, inside->samples[i].stack), text),
-			  &inside->samples[i]);
+	shown = verbose || count < SHOWN ? count : SHOWN;
+	for (size_t i = 0; i < shown; i++) {
+		print_sample(&places[i], samples);
+		if (verbose && places[i].stack != NULL)
+			uvh_stack_print(stdout, places[i].stack, "      ", true);
 	}
-	if (count > 1)
-		qsort(places, count, sizeof(*places), compare_places);
-	for (size_t i = 0; i < count; i++) {
-		const struct uvh_stack *stack = uvh_stack(row->process, places[i].stack);
-
-		if (i == SHOWN && !verbose)
-			printf("  %s... and %zu places more: -v%s\n", uvh_color(UVH_DIM), count - i,
-			       uvh_color(UVH_PLAIN));
-		if (i < SHOWN || verbose)
-			printf("  inside: %s  %s(%s of %s sample%s)%s\n", places[i].text,
-			       uvh_color(UVH_DIM), uvh_count_text(places[i].count, number),
-			       uvh_count_text(samples, all), samples == 1 ? "" : "s",
-			       uvh_color(UVH_PLAIN));
-		if (verbose && stack != NULL)
-			uvh_stack_print(stdout, stack, "      ", true);
-		free((char *) (uintptr_t) places[i].text);
-	}
+	if (shown < count)
+		printf("  %s... and %zu places more: -v%s\n", uvh_color(UVH_DIM), count - shown,
+		       uvh_color(UVH_PLAIN));
 	free(places);
 }
 

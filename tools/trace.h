@@ -177,7 +177,8 @@ struct uvh_trace_event {
 	int64_t duration_ns;      /* of fs_call and stall */
 	uint32_t other_thread_id; /* of stall: the kernel's id of the thread that is stuck */
 	uint32_t stack;           /* of UVH_TRACE_STACK: its number */
-	unsigned int stack_of;    /* of UVH_TRACE_STACK: the event that it belongs to */
+	unsigned int stack_of;    /* of UVH_TRACE_STACK: the event that it belongs to; behind
+				     UVH_TRACE_RESOURCE come two, the init's and the start's */
 	struct uvh_trace_process *process;
 	struct uvh_trace_thread *thread;
 	/*

@@ -10,6 +10,10 @@
 /* What one process may define; what is more is damage, or an attack. */
 #define DEFINITIONS_MAX ((size_t) 1 << 22)
 
+/* A number that one record skips costs memory. Some may: of a stack without an address and without
+   a frame nothing is said. */
+#define GAP_MAX 16
+
 /* A record, and what of it has been taken. */
 struct definition {
 	struct uvh_window *window;
@@ -177,7 +181,8 @@ static struct uvh_stack_parts *stack_of(struct uvh_folder *folder, const struct 
 {
 	struct uvh_stack_parts *stacks;
 
-	if (fields->stack == 0 || fields->stack > DEFINITIONS_MAX)
+	if (fields->stack == 0 || fields->stack > DEFINITIONS_MAX ||
+	    fields->stack > folder->stacks.count + GAP_MAX)
 		return NULL;
 	while (folder->stacks.count < fields->stack) {
 		struct uvh_stack_parts *added = uvh_array_add(&folder->stacks, sizeof(*added));

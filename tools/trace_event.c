@@ -348,9 +348,11 @@ static void happen(struct uvh_stream *stream, struct uvh_trace_event *event, enu
 		shown->pool_thread = (uint32_t) stream->thread->index;
 		break;
 	case UVH_TRACE_STACK:
-		if (event->stack_of == UVHOOKS_EVENT_INIT)
+		if (event->stack_of == UVHOOKS_EVENT_INIT ||
+		    (event->stack_of == UVH_TRACE_RESOURCE && stream->stacks == 0))
 			shown->init_stack = event->stack;
-		else if (event->stack_of == UVHOOKS_EVENT_START)
+		else if (event->stack_of == UVHOOKS_EVENT_START ||
+			 event->stack_of == UVH_TRACE_RESOURCE)
 			shown->start_stack = event->stack;
 		break;
 	case UVH_TRACE_STATE:
@@ -536,5 +538,10 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	}
 	if (event->resource != NULL)
 		happen(stream, event, layout, &record);
-	stream->event = event->event;
+	if (event->event == UVH_TRACE_STACK) {
+		stream->stacks++;
+	} else if (event->event != UVH_TRACE_STATE) {
+		stream->event = event->event;
+		stream->stacks = 0;
+	}
 }

@@ -202,7 +202,8 @@ struct uvh_stream {
 	struct uvh_window window;
 	bool begun;
 	unsigned int number;
-	unsigned int event; /* the latest that was made of a record */
+	unsigned int event;  /* the latest that is no stack and no state */
+	unsigned int stacks; /* since that */
 	uint64_t ticks;
 	int64_t next_ns, last_ns;
 	uint64_t packet_end; /* the time of the packet's last event */

@@ -171,7 +171,10 @@ struct uvhooks_resource {
 	void *loop;
 	void *callback; /* the program's function, if it has one; of an embedder's
 			   resource, if it runs */
-			/* end of ABI 1 */
+	uint32_t
+	    init_stack; /* where it was made, for uvhooks_read_stack (stacks.h); 0: not taken */
+	uint32_t start_stack; /* where it was armed last */
+			      /* end of ABI 1 */
 };
 
 /*
@@ -328,7 +331,7 @@ static inline bool uvhooks_present(void)
 static inline int uvhooks_bare_resource(struct uvhooks_resource *resource)
 {
 	const struct uvhooks_resource top_level = {
-	    sizeof(top_level), UVHOOKS_NONE, UVHOOKS_FS_NONE, 0, 0, 0, NULL, NULL, NULL};
+	    sizeof(top_level), UVHOOKS_NONE, UVHOOKS_FS_NONE, 0, 0, 0, NULL, NULL, NULL, 0, 0};
 
 	if (resource == NULL || resource->size < sizeof(top_level))
 		return -EINVAL;

@@ -125,7 +125,8 @@ struct uvhooks_trace_packet {
  *   resource      one that is alive, told when recording begins, when it ends or its loop is busy,
  *                 and, by a flight recorder, again and again; `other` is the execution id that
  *                 armed it last
- *   stack, state  see above
+ *   stack         see above; behind a resource two, the init's and the start's, 0 for none
+ *   state         see above
  */
 #define UVHOOKS_TRACE_ADDITION_MAP(XX)                                                             \
 	XX(10, stack, stack)                                                                       \

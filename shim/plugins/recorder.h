@@ -271,6 +271,11 @@ uint64_t recorder_record_count(const char *records, size_t bytes);
 void recorder_record_more(struct recorder_stream *stream, const struct uvhooks_event *event,
 			  uint64_t ticks);
 
+/* Where a resource that is told alive was made and armed, in two records; none if that is unknown.
+ */
+void recorder_record_places(struct recorder_stream *stream, const struct uvhooks_resource *resource,
+			    uint64_t ticks);
+
 /* How a resource stands, if that can be told; where not, nothing is written. */
 void recorder_record_state(struct recorder_stream *stream, uvhooks_async_id id, unsigned int type,
 			   const void *pointer, uint64_t ticks);

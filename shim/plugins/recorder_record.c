@@ -152,16 +152,30 @@ void recorder_record_state(struct recorder_stream *stream, uvhooks_async_id id, 
 	recorder_record_put(stream, UVHOOKS_TRACE_STATE, ticks, &values);
 }
 
+static void record_stack(struct recorder_stream *stream, uvhooks_async_id id, uint32_t stack,
+			 uint64_t ticks)
+{
+	const struct recorder_values values = {.id = id, .stack = stack};
+	const bool strange = (id ^ stream->id_base) >> 32 != 0;
+
+	recorder_record_put(stream, strange ? UVHOOKS_TRACE_STACK_WIDE : UVHOOKS_TRACE_STACK, ticks,
+			    &values);
+}
+
+void recorder_record_places(struct recorder_stream *stream, const struct uvhooks_resource *resource,
+			    uint64_t ticks)
+{
+	if ((resource->init_stack | resource->start_stack) == 0)
+		return;
+	record_stack(stream, resource->async_id, resource->init_stack, ticks);
+	record_stack(stream, resource->async_id, resource->start_stack, ticks);
+}
+
 void recorder_record_more(struct recorder_stream *stream, const struct uvhooks_event *event,
 			  uint64_t ticks)
 {
-	const struct recorder_values values = {.id = event->async_id, .stack = event->stack};
-	const bool strange = (event->async_id ^ stream->id_base) >> 32 != 0;
-
 	if (event->stack != 0)
-		recorder_record_put(stream,
-				    strange ? UVHOOKS_TRACE_STACK_WIDE : UVHOOKS_TRACE_STACK, ticks,
-				    &values);
+		record_stack(stream, event->async_id, event->stack, ticks);
 	if (recorder_options.details && is_telling(event))
 		recorder_record_state(stream, event->async_id, event->type, event->pointer, ticks);
 }

@@ -261,9 +261,14 @@ static void list_resource(const struct uvhooks_resource *resource, void *data)
 	    (!listing->all_spaces && uvhooks_id_space(resource->async_id) != listing->space))
 		return;
 	listing->left--;
+	recorder_lock();
+	recorder_define_stacks(resource->init_stack);
+	recorder_define_stacks(resource->start_stack);
+	recorder_unlock();
 	ticks = recorder_ticks();
 	make_room(stream, resource->async_id, ticks);
 	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, ticks, &values);
+	recorder_record_places(stream, resource, ticks);
 	if (listing->with_states)
 		recorder_record_state(stream, resource->async_id, resource->type, resource->pointer,
 				      ticks);

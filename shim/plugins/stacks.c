@@ -5,9 +5,9 @@
  * - sample=1/N: one of N, by chance, of what is made and armed; all of what is asked for by name
  * - types=LIST: only of resources of these types, which are parted by ',' or '+'
  * - at=init|arm|both: where they are made, where they are armed (started), or both, as by default
- * - unwind=dwarf|frames: by what the compiler has written down about each place, which every
- * program has; or, in the program's own code, by frame pointers, which is faster: for programs that
- * are built with -fno-omit-frame-pointer
+ * - unwind=dwarf|frames: by what the compiler has written down about each place (dwarf), which
+ *   every program has; or in the program's own code by frame pointers, which is faster: for
+ *   programs that are built with -fno-omit-frame-pointer
  * - depth=N: the innermost N of a stack's addresses (48)
  * - max=N: keep N different stacks (16384), and count what finds no room
  * - watchdog_ms=MS: look where a callback is that runs for longer than that, and again when it has

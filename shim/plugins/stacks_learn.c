@@ -20,7 +20,12 @@
 #include <libunwind.h>
 #include <string.h>
 #include <sys/resource.h>
+#if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
+#define IS_ALONE __libc_single_threaded
+#else
+#define IS_ALONE false /* the C library does not tell */
+#endif
 
 /* The highest byte of an address says where it is, and how often it was read: no code is there. */
 #define SP    (UINT64_C(1) << 56)
@@ -305,7 +310,7 @@ int stacks_learn_start(void)
 	struct rlimit limit, none;
 	bool is_limited = false;
 
-	if (__libc_single_threaded && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+	if (IS_ALONE && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
 		is_limited = setrlimit(RLIMIT_NOFILE, &none) == 0;
 	}

@@ -344,6 +344,7 @@ static void *watch_all(void *data)
 	pause_ns = pause_ns < NS_PER_MS ? NS_PER_MS : pause_ns;
 	pause_ns = pause_ns > 1000 * NS_PER_MS ? 1000 * NS_PER_MS : pause_ns;
 	prctl(PR_SET_NAME, "uvhooks-watch");
+	memset(told, 0, sizeof(told)); /* that of the parent of a fork */
 	for (unsigned int turn = 1;; turn++) {
 		struct timespec pause = {(time_t) (pause_ns / (1000 * NS_PER_MS)),
 					 (long) (pause_ns % (1000 * NS_PER_MS))};

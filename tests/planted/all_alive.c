@@ -26,6 +26,7 @@ static uv_connect_t connecting;
 static uv_write_t writing;
 static uv_fs_t opening;
 static uv_work_t working;
+static uv_sem_t at_work;
 
 static void on_timer(uv_timer_t *handle)
 {
@@ -135,6 +136,7 @@ static void on_opened(uv_fs_t *request)
 static void do_work(uv_work_t *request)
 {
 	(void) request;
+	uv_sem_post(&at_work);
 	pause();
 }
 
@@ -243,6 +245,8 @@ int main(int argc, char **argv)
 	if (argc < 2 || strcmp(argv[1], "killed") != 0)
 		return 0;
 	CHECK_OK(uv_fs_open(loop, &opening, "fifo", O_RDONLY, 0, on_opened));
+	CHECK_OK(uv_sem_init(&at_work, 0));
 	CHECK_OK(uv_queue_work(loop, &working, do_work, on_worked));
+	uv_sem_wait(&at_work);
 	return raise(SIGKILL);
 }

@@ -15,7 +15,8 @@ static void on_open(uv_fs_t *request)
 
 int main(int argc, char **argv)
 {
-	int how = has_fault(argc, argv) ? O_RDONLY : O_RDWR;
+	bool faulty = has_fault(argc, argv);
+	int how = faulty ? O_RDONLY : O_RDWR;
 	uv_loop_t *loop = uv_default_loop();
 	uv_timer_t patience;
 	uv_fs_t open;
@@ -23,7 +24,7 @@ int main(int argc, char **argv)
 	enter_scratch_folder();
 	CHECK(mkfifo("fifo", 0600) == 0);
 	CHECK_OK(uv_fs_open(loop, &open, "fifo", how, 0, on_open)); /* PLANTED */
-	kill_unless_it_ends(loop, &patience);
+	kill_unless_it_ends(loop, &patience, faulty);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	return 0;
 }

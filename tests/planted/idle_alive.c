@@ -30,8 +30,8 @@ int main(int argc, char **argv)
 	CHECK_OK(uv_timer_start(&work, on_done, 2, 0));
 	CHECK_OK(uv_idle_init(loop, &spinner)); /* PLANTED */
 	CHECK_OK(uv_idle_start(&spinner, on_idle));
-	kill_unless_it_ends(loop, &patience);
+	kill_unless_it_ends(loop, &patience, faulty);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
-	printf("the spinner has turned: %s\n", turns > 0 ? "yes" : "no");
+	printf("stopped\n");
 	return 0;
 }

@@ -23,13 +23,13 @@ HELPER void lose_patience(uv_timer_t *timer)
 }
 
 /*
- * Somebody kills the program when it has not ended after a while. The timer is not referenced, so
- * it keeps no loop alive.
+ * Somebody kills the program when it has not ended after a while, which is long where it will end.
+ * The timer is not referenced, so it keeps no loop alive.
  */
-HELPER void kill_unless_it_ends(uv_loop_t *loop, uv_timer_t *patience)
+HELPER void kill_unless_it_ends(uv_loop_t *loop, uv_timer_t *patience, bool faulty)
 {
 	CHECK_OK(uv_timer_init(loop, patience));
-	CHECK_OK(uv_timer_start(patience, lose_patience, 50, 0));
+	CHECK_OK(uv_timer_start(patience, lose_patience, faulty ? 50 : 60000, 0));
 	uv_unref((uv_handle_t *) patience);
 }
 

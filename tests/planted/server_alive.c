@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	uv_unref((uv_handle_t *) &signals);
 	CHECK_OK(uv_async_init(loop, &async, on_wakeup));
 	uv_unref((uv_handle_t *) &async);
-	kill_unless_it_ends(loop, &patience);
+	kill_unless_it_ends(loop, &patience, faulty);
 	CHECK(close(plain_client(&address)) == 0);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	printf("closed\n");

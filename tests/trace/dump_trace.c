@@ -61,7 +61,7 @@ static void print_stack(const struct uvh_trace_event *event)
 	const struct uvh_trace_line *lines;
 	size_t count;
 
-	printf(" stack %" PRIu32 " of %s", event->stack, uvhooks_event_name(event->stack_of));
+	printf(" stack %" PRIu32 " of %s", event->stack, event_name(event->stack_of));
 	for (uint32_t i = 0; stack != NULL && i < stack->frame_count; i++)
 		printf(" '%s' %s:%" PRIu32, stack->frames[i].function, stack->frames[i].file,
 		       stack->frames[i].line);

@@ -197,6 +197,9 @@ def make_answers(folder):
     main.loop_exit(0, at())
     main.event("fs_call", 1, at(), fs_type="stat", duration_ns=5, execution=1)
     main.event("loop_busy", 0, at())
+    main.resource(4, at(), type="IDLEWRAP", callback=ON_TIMER)
+    main.add("stack", 4, main.stream.end, stack=0)
+    main.add("stack", 4, main.stream.end, stack=1)
     return [process]
 
 

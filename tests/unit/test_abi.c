@@ -20,7 +20,7 @@ _Static_assert(offsetof(struct uvhooks_callbacks, loop_exit) == 128, "moved");
 _Static_assert(offsetof(struct uvhooks_callbacks, stall) == 176, "moved");
 _Static_assert(offsetof(struct uvhooks_event, duration_ns) == 88, "moved");
 _Static_assert(sizeof(struct uvhooks_state) == 136, "states of ABI 1 have 136 bytes");
-_Static_assert(sizeof(struct uvhooks_resource) == 56, "resources of ABI 1 have 56 bytes");
+_Static_assert(sizeof(struct uvhooks_resource) == 64, "resources of ABI 1 have 64 bytes");
 _Static_assert(offsetof(struct uvhooks_plugin, init) == 32, "moved");
 _Static_assert(offsetof(struct uvhooks_plugin_args, options) == 24, "moved");
 _Static_assert(UVHOOKS_TIMERWRAP == 1 && UVHOOKS_UVTHREAD == 27, "types are only appended");
