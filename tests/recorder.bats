@@ -238,3 +238,11 @@ env_of() {
 	[[ $output == *"a program is missing"* ]]
 	run -127 uvhooks record -o "$BATS_TEST_TMPDIR/new" -- "$BATS_TEST_TMPDIR/nothing"
 }
+
+@test "a flight recorder tells again where the resources that live were made" {
+	run -137 uvhooks record --stacks --ring 1M -o "$TRACE" -- "$PROGRAMS/busy" 200000 kill
+	run -0 --separate-stderr uvhooks log --id 2 --events init "$TRACE"
+	[ "$output" = "" ]
+	run -0 --separate-stderr uvhooks stack "$TRACE"
+	grep -E '^ +1 +1 +TIMERWRAP +on_timer +busy\.c:[0-9]+ in open_load +2$' <<<"$output"
+}

@@ -209,8 +209,9 @@ struct uvh_pool_view {
 void uvh_pool_view(const struct uvh_pool *pool, struct uvh_pool_view *view);
 void uvh_pool_view_free(struct uvh_pool_view *view);
 
-/* pool_occupancy.c */
-/* Threads need some 10 us to wake up. Where more than this was waited in all, threads were missing.
+/*
+ * pool_occupancy.c. Threads need some 10 us to wake up: where jobs waited for more than this in
+ * all, threads were missing.
  */
 #define UVH_POOL_MISSING_NS 1000000
 
@@ -222,14 +223,14 @@ void uvh_pool_occupancy_change(struct uvh_pool_occupancy *occupancy, enum uvh_po
 bool uvh_pool_occupancy_is_full(const struct uvh_pool_occupancy *occupancy);
 /* Nothing before that time will be told any more. */
 void uvh_pool_occupancy_count(struct uvh_pool_occupancy *occupancy, int64_t until_ns);
+/* Nothing will be told any more. */
+void uvh_pool_occupancy_end(struct uvh_pool_occupancy *occupancy);
+void uvh_pool_occupancy_free(struct uvh_pool_occupancy *occupancy);
+
 static inline int64_t uvh_pool_bucket_ns(const struct uvh_pool_occupancy *occupancy)
 {
 	return (occupancy->to_ns - occupancy->from_ns) / UVH_POOL_BUCKETS + 1;
 }
-
-/* Nothing will be told any more. */
-void uvh_pool_occupancy_end(struct uvh_pool_occupancy *occupancy);
-void uvh_pool_occupancy_free(struct uvh_pool_occupancy *occupancy);
 
 /*
  * How many threads there are, as far as is known: those that were seen, and no fewer than it takes
