@@ -125,7 +125,7 @@ void uvh_leaks_sites_add(struct uvh_leaks *leaks, const struct uvh_trace_event *
 		return;
 	}
 	if (live->site == 0 || event->event == UVHOOKS_EVENT_TYPE_CHANGE ||
-	    (event->event == UVH_TRACE_STACK && event->stack_of == UVHOOKS_EVENT_INIT))
+	    event->event == UVH_TRACE_STACK)
 		assign(leaks, live, event);
 }
 

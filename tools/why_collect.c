@@ -86,7 +86,8 @@ void uvh_why_add(struct uvh_why *why, const struct uvh_trace_event *event)
 	uvh_trace_filter_wants(why->filter, why->trace, event);
 	if (event->event == UVH_TRACE_STATE && busy != NULL)
 		add_busy(why, busy, event);
-	if (event->event == UVH_TRACE_STATE || event->event == UVH_TRACE_RESOURCE)
+	if (event->event == UVH_TRACE_STATE || event->event == UVH_TRACE_RESOURCE ||
+	    event->event == UVH_TRACE_STACK)
 		return;
 	event->thread->user = NULL;
 	if (event->event != UVHOOKS_EVENT_LOOP_ENTER && event->event != UVHOOKS_EVENT_LOOP_EXIT &&

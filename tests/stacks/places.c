@@ -18,7 +18,11 @@
 
 /* The call in front of it is none that the caller is replaced by. */
 #define NO_TAIL_CALL() __asm__ volatile("")
-#define PLACE          __attribute__((noinline, noclone))
+#ifdef __clang__
+#define PLACE __attribute__((noinline)) /* it makes no clones */
+#else
+#define PLACE __attribute__((noinline, noclone))
+#endif
 
 static uv_loop_t *current;
 static uv_timer_t timers[TIMERS];

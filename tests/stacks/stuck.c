@@ -10,7 +10,11 @@
 #include <time.h>
 
 #define NO_TAIL_CALL() __asm__ volatile("")
-#define PLACE          __attribute__((noinline, noclone))
+#ifdef __clang__
+#define PLACE __attribute__((noinline)) /* it makes no clones */
+#else
+#define PLACE __attribute__((noinline, noclone))
+#endif
 
 static long milliseconds; /* 0: for ever */
 static volatile unsigned long work;
