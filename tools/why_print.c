@@ -122,7 +122,14 @@ static void print_busy(const struct uvh_why *why, const struct uvh_why_loop *loo
 	struct uvh_live_style style = {.verbose = why->verbose, .now_ns = busy->time_ns};
 	char text[UVH_TEXT_ROOM];
 
+	/* What is closing already is what a program waits for that ends in good order. */
+	if (busy->count == 0 && !why->verbose)
+		return;
 	printf("  uv_loop_close said UV_EBUSY at %s: ", since_start(loop, busy->time_ns, text));
+	if (busy->count == 0) {
+		printf("what was left was closing already\n");
+		return;
+	}
 	print_count(busy->count - busy->requests, "handle");
 	printf(" %s not closed", busy->count - busy->requests == 1 ? "was" : "were");
 	if (busy->requests > 0) {
