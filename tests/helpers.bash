@@ -181,3 +181,16 @@ saw() {
 		}
 	done
 }
+
+# refuses MESSAGE VERB ARGUMENT...: with status 2, and a line on stderr that has the message in it.
+refuses() {
+	local message=$1
+	shift
+	run -2 --separate-stderr "$UVHOOKS_BUILD/tools/uvhooks" "$@"
+	[ -z "$output" ]
+	# shellcheck disable=SC2154 # of bats
+	[[ ${stderr_lines[0]} == *"$message"* ]] || {
+		echo "$* said: $stderr"
+		return 1
+	}
+}

@@ -3,16 +3,10 @@
  * uvhooks report: what happened in a trace, in numbers. It is read once, from its beginning to its
  * end; report_collect.c gathers, report_print.c and report_json.c tell.
  */
-#include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "progress.h"
 #include "report.h"
-#include "terminal.h"
+#include "verb.h"
 
 static const char help_head[] =
     "Usage: uvhooks report [OPTION]... DIR\n"
@@ -22,14 +16,11 @@ static const char help_head[] =
     "was left alive and who had made it. What was lost while recording is said first.\n"
     "\n"
     "OPTIONS\n"
-    "  --json           for programs: one object, with times in nanoseconds\n"
     "  --sort KEY       callbacks and types by total (the default), self, mean, p99, max or runs\n"
     "  --top N          so many lines in each section (20; of JSON, all)\n"
-    "  --all            all of them\n" UVH_COLOR_HELP;
+    "  --all            as -v\n";
 
 static const char help_tail[] =
-    "  --help           print this\n"
-    "\n"
     "With filters only what passes is counted. Sums, means and maxima are exact, percentiles to\n"
     "1.6 %.\n"
     "\n"
@@ -44,17 +35,14 @@ static const char help_tail[] =
     "  uvhooks report --type uv_fs_t --from 1.5 --to 2.5 trace\n"
     "  uvhooks report --json trace\n";
 
-#define TOP            20
-#define PROGRESS_EVERY 65536 /* events; a power of two */
+#define TOP 20
 
-enum { JSON = UVH_LONG_OPTION, SORT, TOP_LINES, ALL, COLOR, HELP };
+enum { SORT = UVH_VERB_OPTION, TOP_LINES, ALL };
 
+/* What `data` of the question points to. */
 struct request {
-	const char *path;
-	struct uvh_trace_filter *filter;
+	struct uvh_report report;
 	struct uvh_report_style style;
-	bool json;
-	bool help_wanted;
 };
 
 static int read_sort(struct request *request, const char *key)
@@ -71,117 +59,74 @@ static int read_sort(struct request *request, const char *key)
 			     key);
 }
 
-static int read_top(struct request *request, const char *text)
+static int read_option(struct uvh_question *question, int option, const char *value)
 {
-	char *end;
+	struct request *request = question->data;
+	uint64_t top;
+	int status;
 
-	errno = 0;
-	request->style.top = strtoul(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && request->style.top > 0)
-		return UVH_OK;
-	return uvh_bad_usage("report", "--top: '%s' is no number of lines", text);
-}
-
-static int read_option(struct request *request, int option, char **argv)
-{
-	if (option >= UVH_FILTER_OPTION)
-		return uvh_trace_filter_option(request->filter, "report", option, optarg);
-	switch (option) {
-	case JSON:
-		request->json = true;
-		return UVH_OK;
-	case SORT:
-		return read_sort(request, optarg);
-	case TOP_LINES:
-		return read_top(request, optarg);
-	case ALL:
-		request->style.top = SIZE_MAX;
-		return UVH_OK;
-	case COLOR:
-		return uvh_color_option("report", optarg);
-	case 'h':
-	case HELP:
-		request->help_wanted = true;
+	if (option == SORT)
+		return read_sort(request, value);
+	if (option == ALL) {
+		question->verbose = true;
 		return UVH_OK;
 	}
-	return uvh_bad_option(option, argv);
+	status = uvh_read_number("report", "top", value, 1, UINT32_MAX, &top);
+	request->style.top = top;
+	return status;
 }
 
-static int read_options(int argc, char **argv, struct request *request)
+static void begin(struct uvh_question *question)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, JSON},           {"sort", required_argument, NULL, SORT},
-	    {"top", required_argument, NULL, TOP_LINES}, {"all", no_argument, NULL, ALL},
-	    {"color", required_argument, NULL, COLOR},   UVH_FILTER_OPTIONS,
-	    {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
-	};
-	int option, status;
+	struct request *request = question->data;
 
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		status = read_option(request, option, argv);
-		if (status != UVH_OK || request->help_wanted)
-			return status;
-	}
-	if (argc - optind != 1)
-		return uvh_bad_usage("report", optind == argc ? "the folder of a trace is missing"
-							      : "one trace at a time");
-	request->path = argv[optind];
 	if (request->style.top == 0)
-		request->style.top = request->json ? SIZE_MAX : TOP;
-	return UVH_OK;
+		request->style.top = question->verbose || question->json ? SIZE_MAX : TOP;
+	uvh_report_begin(&request->report, question->trace, question->filter);
 }
 
-static void read_events(struct uvh_report *report)
+static void add_event(struct uvh_question *question, const struct uvh_trace_event *event)
 {
-	struct uvh_trace_event event;
+	struct request *request = question->data;
 
-	while (uvh_trace_next(report->trace, &event)) {
-		if (uvh_trace_filter_is_past(report->filter, report->trace, &event))
-			break;
-		uvh_report_add(report, &event);
-		if ((report->events_read & (PROGRESS_EVERY - 1)) == 0)
-			uvh_progress("reading", uvh_trace_progress(report->trace));
-	}
-	uvh_report_end(report);
-	uvh_progress_end();
+	uvh_report_add(&request->report, event);
 }
 
-static int report_trace(const struct request *request)
+static int tell(struct uvh_question *question)
 {
-	struct uvh_trace *trace = uvh_trace_open(request->path);
-	struct uvh_report report;
+	struct request *request = question->data;
 
-	if (trace == NULL)
-		return UVH_USAGE;
-	uvh_report_begin(&report, trace, request->filter);
-	read_events(&report);
-	report.damaged = uvh_trace_say_damage(trace);
-	if (request->json)
-		uvh_report_json(&report, &request->style);
+	uvh_report_end(&request->report);
+	request->report.damaged = question->damaged;
+	if (question->json)
+		uvh_report_json(&request->report, &request->style);
 	else
-		uvh_report_print(&report, &request->style);
-	uvh_report_free(&report);
-	uvh_trace_close(trace);
-	return report.damaged == 0 ? UVH_OK : UVH_FAILED;
-}
-
-static int print_help(void)
-{
-	uvh_print_help(help_head);
-	uvh_print_help(uvh_trace_filter_help);
-	return uvh_print_help(help_tail);
+		uvh_report_print(&request->report, &request->style);
+	uvh_report_free(&request->report);
+	return UVH_OK;
 }
 
 int uvh_cmd_report(int argc, char **argv)
 {
-	struct request request = {
-	    .filter = uvh_trace_filter_new(),
-	    .style = {.top = 0, .sort = UVH_SORT_TOTAL},
+	static const struct option options[] = {
+	    {"sort", required_argument, NULL, SORT},
+	    {"top", required_argument, NULL, TOP_LINES},
+	    {"all", no_argument, NULL, ALL},
+	    {NULL, 0, NULL, 0},
 	};
-	int status = read_options(argc, argv, &request);
+	struct request request = {.style = {.top = 0, .sort = UVH_SORT_TOTAL}};
+	struct uvh_question question = {
+	    .verb = "report",
+	    .help_head = help_head,
+	    .help_tail = help_tail,
+	    .options = options,
+	    .read_option = read_option,
+	    .begin = begin,
+	    .event = add_event,
+	    .tell = tell,
+	    .tells_losses = true, /* before anything else */
+	    .data = &request,
+	};
 
-	if (status == UVH_OK)
-		status = request.help_wanted ? print_help() : report_trace(&request);
-	uvh_trace_filter_free(request.filter);
-	return status;
+	return uvh_question_answer(&question, argc, argv);
 }

@@ -116,18 +116,20 @@ static void say_lost(const struct uvh_question *question)
 
 static int answer(struct uvh_question *question, const char *path)
 {
-	size_t damaged;
 	int status;
 
 	question->trace = uvh_trace_open(path);
 	if (question->trace == NULL)
 		return UVH_USAGE;
+	if (question->begin != NULL)
+		question->begin(question);
 	read_events(question);
-	damaged = uvh_trace_say_damage(question->trace);
-	say_lost(question);
+	question->damaged = uvh_trace_say_damage(question->trace);
+	if (!question->tells_losses)
+		say_lost(question);
 	status = question->tell(question);
 	uvh_trace_close(question->trace);
-	return damaged == 0 ? status : UVH_FAILED;
+	return question->damaged == 0 ? status : UVH_FAILED;
 }
 
 static int print_help(const struct uvh_question *question)

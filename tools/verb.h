@@ -29,17 +29,21 @@ struct uvh_question {
 	/* Takes the words behind DIR. UVH_OK, or UVH_USAGE when it has said what is wrong. NULL:
 	   there are to be none. */
 	int (*read_words)(struct uvh_question *question, int count, char **words);
+	/* The trace is open; NULL: there is nothing to prepare. */
+	void (*begin)(struct uvh_question *question);
 	/* Each event, unfiltered, in order. */
 	void (*event)(struct uvh_question *question, const struct uvh_trace_event *event);
 	/* Prints the answer: UVH_OK, or UVH_FAILED where the answer is no. */
 	int (*tell)(struct uvh_question *question);
-	void *data; /* the verb's */
+	bool tells_losses; /* it says itself how many events were lost */
+	void *data;        /* the verb's */
 
 	/* What it is given: */
 	struct uvh_trace *trace;
 	struct uvh_trace_filter *filter;
 	bool json;
-	bool verbose; /* -v: all of it */
+	bool verbose;   /* -v: all of it */
+	size_t damaged; /* parts of the trace that could not be read; known to `tell` */
 };
 
 /*
