@@ -68,7 +68,7 @@ static int read_option(struct uvh_question *question, int option, const char *va
 	if (option == SORT)
 		return read_sort(request, value);
 	if (option == ALL) {
-		question->verbose = true;
+		request->style.top = SIZE_MAX;
 		return UVH_OK;
 	}
 	status = uvh_read_number("report", "top", value, 1, UINT32_MAX, &top);
