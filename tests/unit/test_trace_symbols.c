@@ -22,8 +22,8 @@
 #include "check.h"
 
 #define OBJECTS  64
-#define CHILDREN 12
-#define ASKED    300
+#define CHILDREN 24
+#define ASKED    150 /* few enough for the log plugin to remember: it names no others */
 
 struct object {
 	struct uvh_trace_library library;
