@@ -51,12 +51,14 @@ in_each() {
 
 header_alone() {
 	local header
+	# What is not compiled is not optimised either.
+	[ "$2" = -O0 ] || return 0
 	for header in "$INCLUDE"/uvhooks/*.h; do
 		header=uvhooks/${header##*/}
 		# Twice: what guards it must hold too.
 		printf '#include <%s>\n#include <%s>\nint main(void);\nint main(void) { return 0; }\n' \
 			"$header" "$header" >"$BATS_TEST_TMPDIR/alone.c"
-		compile "$@" -c "$BATS_TEST_TMPDIR/alone.c" -o "$BATS_TEST_TMPDIR/alone.o"
+		compile "$@" -fsyntax-only "$BATS_TEST_TMPDIR/alone.c"
 	done
 }
 
