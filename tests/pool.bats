@@ -101,9 +101,9 @@ waits_at() {
 }
 
 @test "how full it was over time is drawn, and told in numbers" {
-	LC_ALL=C verb pool files >text
-	grep -qE '^  busy    \|[-.:=+*#@ ]*@{9}[-.:=+*#@ ]+\|  of 2$' text
-	grep -qE '^  waiting \|[-.:=+*#@ ]+\|  of 2$' text
+	LC_ALL=C verb pool files >"$BATS_TEST_TMPDIR/text"
+	grep -qE '^  busy    \|[-.:=+*#@ ]*@{9}[-.:=+*#@ ]+\|  of 2$' "$BATS_TEST_TMPDIR/text"
+	grep -qE '^  waiting \|[-.:=+*#@ ]+\|  of 2$' "$BATS_TEST_TMPDIR/text"
 	LC_ALL=C.UTF-8 verb pool files | grep -q '^  busy    |.*███.*|  of 2$'
 	asked files '.pools[0].occupancy | (.busy | length == 1024) and .from_at_ns == 0 and
 		((.busy | add) * .step_ns - 52e6 | fabs < 1e4) and
