@@ -146,7 +146,7 @@ static void play_coroutines(uv_loop_t *loop)
 	char *stacks[COROUTINES];
 
 	current = loop;
-	for (int i = 0; i < COROUTINES; i++) {
+	for (volatile int i = 0; i < COROUTINES; i++) {
 		stacks[i] = mmap(NULL, COROUTINE, PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		CHECK(stacks[i] != MAP_FAILED);
