@@ -194,6 +194,14 @@ static bool usable(const struct uvhooks_resource *resource)
 	return resource != NULL && resource->size >= sizeof(*resource);
 }
 
+static void describe_places(const struct uvh_places *places, struct uvhooks_resource *resource)
+{
+	if (__atomic_load_n(&places->id, __ATOMIC_ACQUIRE) != resource->async_id)
+		return;
+	resource->init_stack = __atomic_load_n(&places->init_stack, __ATOMIC_RELAXED);
+	resource->start_stack = __atomic_load_n(&places->start_stack, __ATOMIC_RELAXED);
+}
+
 static void describe(const struct uvh_record *record, struct uvhooks_resource *resource)
 {
 	*resource = (struct uvhooks_resource){
@@ -207,10 +215,8 @@ static void describe(const struct uvh_record *record, struct uvhooks_resource *r
 	    .loop = record->type == UVHOOKS_UVTHREAD ? NULL : uvh_loop_of_space(record->space),
 	    .callback = record->flags & UVH_RECORD_EMBEDDER ? NULL : record->callback[UVH_MAIN],
 	};
-	if (uvh_taking_stacks() && uvh_places(record)->id == resource->async_id) {
-		resource->init_stack = uvh_places(record)->init_stack;
-		resource->start_stack = uvh_places(record)->start_stack;
-	}
+	if (uvh_taking_stacks())
+		describe_places(uvh_places(record), resource);
 }
 
 int uvhooks_execution_async_resource(struct uvhooks_resource *resource)

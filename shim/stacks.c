@@ -153,12 +153,14 @@ void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type ev
 		return;
 	uvh_describe(&told, context, uvh_head(event, flags), record, execution, other, callback);
 	told.stack = uvh_stack_take(event, record->type);
-	if (places->id != told.async_id)
-		*places = (struct uvh_places){.id = told.async_id};
-	if (event == UVHOOKS_EVENT_INIT)
-		places->init_stack = told.stack;
-	else
-		places->start_stack = told.stack;
+	/* Who walks over all resources may read it meanwhile. */
+	if (__atomic_load_n(&places->id, __ATOMIC_RELAXED) != told.async_id) {
+		__atomic_store_n(&places->init_stack, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&places->start_stack, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&places->id, told.async_id, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(event == UVHOOKS_EVENT_INIT ? &places->init_stack : &places->start_stack,
+			 told.stack, __ATOMIC_RELAXED);
 	uvh_dispatch(context, &told);
 }
 
