@@ -7,8 +7,9 @@ my $folder = @*ARGS[0];
 # Timers.
 my @order;
 my $lock = Lock.new;
+# So far apart that it does not matter how long a thread takes to begin.
 my @promises = (3, 1, 2).map: -> $n {
-    Promise.in($n * .05).then({ $lock.protect({ @order.push($n) }) })
+    Promise.in($n * .3).then({ $lock.protect({ @order.push($n) }) })
 }
 await @promises;
 say "timers: @order[]";
