@@ -122,6 +122,11 @@ static bool is_telling(const struct uvhooks_event *event)
 	case UVHOOKS_TCPCONNECTWRAP:
 	case UVHOOKS_PIPECONNECTWRAP:
 		return event->event == UVHOOKS_EVENT_INIT;
+	/* What there is to know of these, their starts say; some are started in each turn. */
+	case UVHOOKS_IDLEWRAP:
+	case UVHOOKS_PREPAREWRAP:
+	case UVHOOKS_CHECKWRAP:
+		return false;
 	case UVHOOKS_TIMERWRAP: { /* when it fires is in its start already */
 		bool repeats = false;
 
