@@ -152,7 +152,12 @@ void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type ev
 	if (!uvh_is_wanted(event) || uvh_tls.quiet)
 		return;
 	uvh_describe(&told, context, uvh_head(event, flags), record, execution, other, callback);
-	told.stack = uvh_stack_take(event, record->type);
+	/* An idler that drives a scheduler is started anew in each turn of the loop: once tells. */
+	if (event == UVHOOKS_EVENT_START && record->type == UVHOOKS_IDLEWRAP &&
+	    places->id == told.async_id && places->start_stack != 0)
+		told.stack = places->start_stack;
+	else
+		told.stack = uvh_stack_take(event, record->type);
 	/* Who walks over all resources may read it meanwhile. */
 	if (__atomic_load_n(&places->id, __ATOMIC_RELAXED) != told.async_id) {
 		__atomic_store_n(&places->init_stack, 0, __ATOMIC_RELAXED);
