@@ -44,6 +44,9 @@ void *uvh_map(size_t bytes);
 /* The same, at a multiple of their number, which is a power of two. */
 void *uvh_map_aligned(size_t bytes);
 
+/* Copies memory that may have gone. False: it has, or the kernel does not tell. */
+bool uvh_copy_if_there(void *copy, const void *from, size_t bytes);
+
 /* Carves small pieces from such pages, for what is made once: options, hooks, plugins. */
 void *uvh_keep(size_t bytes);
 char *uvh_keep_text(const char *text, size_t length);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "ground.h"
 
@@ -69,4 +71,15 @@ char *uvh_keep_text(const char *text, size_t length)
 		copy[length] = '\0';
 	}
 	return copy;
+}
+
+bool uvh_copy_if_there(void *copy, const void *from, size_t bytes)
+{
+	const struct iovec here = {copy, bytes};
+	const struct iovec there = {(void *) (uintptr_t) from, bytes};
+	const int saved_errno = errno;
+	const bool copied = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t) bytes;
+
+	errno = saved_errno;
+	return copied;
 }

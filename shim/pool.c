@@ -2,8 +2,6 @@
 #include "pool.h"
 
 #include <sched.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "context.h"
 
@@ -61,10 +59,8 @@ static const void *probe(const struct uv__work *work)
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		char *request = (char *) (uintptr_t) work - offsets[i];
 		uint64_t tag;
-		const struct iovec here = {&tag, sizeof(tag)};
-		const struct iovec there = {uvh_request_tag(request), sizeof(tag)};
 
-		if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t) sizeof(tag) &&
+		if (uvh_copy_if_there(&tag, uvh_request_tag(request), sizeof(tag)) &&
 		    uvh_record_of_tag(tag, request) != NULL)
 			return request;
 	}

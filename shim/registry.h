@@ -136,25 +136,38 @@ _Static_assert(UVH_SEGMENT_RECORDS *(sizeof(struct uvh_record) + sizeof(struct u
 				     sizeof(struct uvh_places)) <= UVH_SEGMENT_BYTES,
 	       "it fits");
 
-static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
+/* In which segment, and the how manieth of it. */
+struct uvh_record_place {
+	uintptr_t segment;
+	size_t index;
+};
+
+static inline struct uvh_record_place uvh_place_of_record(const struct uvh_record *record)
 {
 	const uintptr_t address = (uintptr_t) record;
 	const uintptr_t segment = address & ~(uintptr_t) (UVH_SEGMENT_BYTES - 1);
-	struct uvh_carried *first =
-	    (struct uvh_carried *) (segment + UVH_SEGMENT_RECORDS * sizeof(*record));
 
-	return &first[(address - segment) / sizeof(*record)];
+	return (struct uvh_record_place){segment, (address - segment) / sizeof(*record)};
+}
+
+static inline struct uvh_carried *uvh_carried(const struct uvh_record *record)
+{
+	const struct uvh_record_place place = uvh_place_of_record(record);
+	struct uvh_carried *first =
+	    (struct uvh_carried *) (place.segment + UVH_SEGMENT_RECORDS * sizeof(*record));
+
+	return &first[place.index];
 }
 
 static inline struct uvh_places *uvh_places(const struct uvh_record *record)
 {
-	const uintptr_t address = (uintptr_t) record;
-	const uintptr_t segment = address & ~(uintptr_t) (UVH_SEGMENT_BYTES - 1);
+	const struct uvh_record_place place = uvh_place_of_record(record);
 	struct uvh_places *first =
-	    (struct uvh_places *) (segment + UVH_SEGMENT_RECORDS *
-						 (sizeof(*record) + sizeof(struct uvh_carried)));
+	    (struct uvh_places *) (place.segment +
+				   UVH_SEGMENT_RECORDS *
+				       (sizeof(*record) + sizeof(struct uvh_carried)));
 
-	return &first[(address - segment) / sizeof(*record)];
+	return &first[place.index];
 }
 
 static inline struct uvh_record *uvh_record_at(uint32_t index)

@@ -20,10 +20,21 @@ static inline bool uvh_taking_stacks(void)
 /* The number of the stack, here and now; 0: none. */
 uint32_t uvh_stack_take(unsigned int event, unsigned int type);
 
-/* As uvh_emit(), with the stack; for INIT and START. */
+/* As uvh_emit(), with the stack; see uvh_emit_placed(). */
 void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type event,
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags);
+
+/* For INIT and START: with the stack where stacks are taken. */
+static inline void uvh_emit_placed(struct uvh_context *context, enum uvhooks_event_type event,
+				   const struct uvh_record *record, uvhooks_async_id execution,
+				   uvhooks_async_id other, void *callback, unsigned int flags)
+{
+	if (UVH_UNLIKELY(uvh_taking_stacks()))
+		uvh_emit_with_stack(context, event, record, execution, other, callback, flags);
+	else
+		uvh_emit(context, event, record, execution, other, callback, flags);
+}
 
 #pragma GCC visibility pop
 

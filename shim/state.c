@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "context.h"
@@ -48,15 +47,6 @@ static void add(struct words *words, const char *more)
 	words->text[words->used] = '\0';
 }
 
-/* Memory that may not be there. False: it is not. */
-static bool read_theirs(void *copy, const void *from, size_t bytes)
-{
-	const struct iovec here = {copy, bytes};
-	const struct iovec there = {(void *) (uintptr_t) from, bytes};
-
-	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t) bytes;
-}
-
 /* A text of the program's or libuv's; of a long one the beginning. */
 static void add_theirs(struct words *words, const char *from)
 {
@@ -65,11 +55,11 @@ static void add_theirs(struct words *words, const char *from)
 	const size_t room = sizeof(text) - 1;
 	const size_t first = page < room ? page : room;
 
-	if (from == NULL || !read_theirs(text, from, first))
+	if (from == NULL || !uvh_copy_if_there(text, from, first))
 		return;
 	/* What is on the next page is needed only if the text goes on there. */
 	if (first < room && memchr(text, '\0', first) == NULL)
-		read_theirs(text + first, from + first, room - first);
+		uvh_copy_if_there(text + first, from + first, room - first);
 	add(words, text);
 }
 
@@ -280,7 +270,7 @@ static uint64_t bytes_left(const uv_write_t *request)
 	uv_buf_t buffer;
 
 	for (unsigned int i = request->write_index; i < request->nbufs && i < BUFFERS_MAX; i++)
-		if (read_theirs(&buffer, &request->bufs[i], sizeof(buffer)))
+		if (uvh_copy_if_there(&buffer, &request->bufs[i], sizeof(buffer)))
 			bytes += buffer.len;
 	return bytes;
 }
@@ -375,7 +365,7 @@ SEPARATE static int describe_copy(unsigned int type, const void *pointer,
 	const void *begin;
 	const size_t bytes = extent(type, pointer, &begin);
 
-	if (bytes != 0 && !read_theirs(&copy, begin, bytes))
+	if (bytes != 0 && !uvh_copy_if_there(&copy, begin, bytes))
 		return -ENOENT;
 	if (uvhooks_type_kind(type) == UVHOOKS_KIND_HANDLE)
 		describe_handle(type, &copy, record, state);
@@ -394,7 +384,7 @@ static const struct uvh_record *live_record(unsigned int type, const void *point
 	const struct uvh_record *record;
 	uint64_t value;
 
-	if (!read_theirs(&value, tag, sizeof(value)))
+	if (!uvh_copy_if_there(&value, tag, sizeof(value)))
 		return NULL;
 	record = uvh_record_of_tag(value, pointer);
 	return record != NULL && (record->flags & UVH_RECORD_ENDED) == 0 ? record : NULL;

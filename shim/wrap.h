@@ -103,14 +103,9 @@ static inline void uvh_armed(struct uvh_record *record)
 		return;
 	if (uvh_storing() && !uvh_stores_captured(context, record))
 		uvh_stores_capture_slowly(context, record);
-	if (!uvh_hooks_on())
-		return;
-	if (UVH_UNLIKELY(uvh_taking_stacks()))
-		uvh_emit_with_stack(context, UVHOOKS_EVENT_START, record, id, id,
-				    record->callback[UVH_MAIN], 0);
-	else
-		uvh_emit(context, UVHOOKS_EVENT_START, record, id, id, record->callback[UVH_MAIN],
-			 0);
+	if (uvh_hooks_on())
+		uvh_emit_placed(context, UVHOOKS_EVENT_START, record, id, id,
+				record->callback[UVH_MAIN], 0);
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */

@@ -9,14 +9,9 @@ static inline void emit_init(struct uvh_context *context, struct uvh_record *rec
 {
 	if (uvh_storing())
 		uvh_stores_capture(context, record);
-	if (!uvh_hooks_on())
-		return;
-	if (UVH_UNLIKELY(uvh_taking_stacks()))
-		uvh_emit_with_stack(context, UVHOOKS_EVENT_INIT, record, execution, 0,
-				    record->callback[UVH_MAIN], flags);
-	else
-		uvh_emit(context, UVHOOKS_EVENT_INIT, record, execution, 0,
-			 record->callback[UVH_MAIN], flags);
+	if (uvh_hooks_on())
+		uvh_emit_placed(context, UVHOOKS_EVENT_INIT, record, execution, 0,
+				record->callback[UVH_MAIN], flags);
 }
 
 /* A callback that was left by longjmp must not be taken for the creator. */

@@ -11,7 +11,6 @@
 #include <link.h>
 #include <string.h>
 #include <sys/prctl.h>
-
 #include <uvhooks/stacks.h>
 
 #include "log.h"
@@ -395,8 +394,6 @@ void recorder_define_callback(const void *address)
 	recorder_define_write();
 }
 
-/* In a new folder nothing is defined yet; and nothing in it is older than the clock's first time.
- */
 static void define_stack(const struct uvhooks_stack *stack)
 {
 	for (uint32_t i = 0; i < stack->address_count; i++) {
@@ -432,6 +429,8 @@ void recorder_define_stacks(uint32_t number)
 	atomic_store(&recorder_stacks_known, number);
 }
 
+/* In a new folder nothing is defined yet; and nothing in it is older than the clock's first time.
+ */
 void recorder_define_begin(const struct recorder_moment *moment)
 {
 	memset(packet, 0, HEADER_BYTES);

@@ -242,6 +242,19 @@ struct listing {
 	uint64_t left;
 };
 
+/* Stacks are defined up to a number, so the later one's will do. */
+static void define_places(const struct uvhooks_resource *resource)
+{
+	const uint32_t last = resource->init_stack > resource->start_stack ? resource->init_stack
+									   : resource->start_stack;
+
+	if (last <= atomic_load(&recorder_stacks_known))
+		return;
+	recorder_lock();
+	recorder_define_stacks(last);
+	recorder_unlock();
+}
+
 static void list_resource(const struct uvhooks_resource *resource, void *data)
 {
 	struct listing *listing = data;
@@ -261,10 +274,7 @@ static void list_resource(const struct uvhooks_resource *resource, void *data)
 	    (!listing->all_spaces && uvhooks_id_space(resource->async_id) != listing->space))
 		return;
 	listing->left--;
-	recorder_lock();
-	recorder_define_stacks(resource->init_stack);
-	recorder_define_stacks(resource->start_stack);
-	recorder_unlock();
+	define_places(resource);
 	ticks = recorder_ticks();
 	make_room(stream, resource->async_id, ticks);
 	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, ticks, &values);
