@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "emit.h"
+#include "init.h"
 #include "storage.h"
 
 __thread struct uvh_tls uvh_tls;
@@ -483,6 +484,20 @@ static void queue(struct uvh_context *context, struct uvh_record *record)
 	uvh_record_flag(record, UVH_RECORD_QUEUED);
 }
 
+/* The first that waits. NULL: the queue is no queue any more, and is given up. */
+static struct uvh_record *queued_first(struct uvh_context *context)
+{
+	const uint32_t index = context->destroy_first;
+	const uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
+	struct uvh_record *record = index < limit ? uvh_record_at(index) : NULL;
+
+	if (UVH_LIKELY(record != NULL) && UVH_LIKELY(record->flags & UVH_RECORD_QUEUED))
+		return record;
+	context->destroy_first = context->destroy_last = context->destroy_count = 0;
+	uvh_broken("a destroy waits that nobody has queued");
+	return NULL;
+}
+
 /* As many destroys as Node lets wait before it delivers them early. */
 #define DESTROY_MAX 16384
 
@@ -510,9 +525,12 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 		depth = (size_t) (frame - context->frames);
 	}
 	while (context->destroy_first != 0 && (!forced || left-- > 0)) {
-		struct uvh_record *record = uvh_record_at(context->destroy_first);
-		unsigned int flags = record->destroy_flags;
+		struct uvh_record *record = queued_first(context);
+		unsigned int flags;
 
+		if (UVH_UNLIKELY(record == NULL))
+			break;
+		flags = record->destroy_flags;
 		context->destroy_first = record->next;
 		if (record->next == 0)
 			context->destroy_last = 0;

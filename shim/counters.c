@@ -4,16 +4,16 @@
 
 #include "ground.h"
 
-static uint64_t counts[UVH_COUNT_MAX];
+uint64_t uvh_counts[UVH_COUNT_MAX];
 
 void uvh_count(enum uvh_counter counter)
 {
-	__atomic_add_fetch(&counts[counter], 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&uvh_counts[counter], 1, __ATOMIC_RELAXED);
 }
 
 uint64_t uvh_counted(enum uvh_counter counter)
 {
-	return __atomic_load_n(&counts[counter], __ATOMIC_RELAXED);
+	return __atomic_load_n(&uvh_counts[counter], __ATOMIC_RELAXED);
 }
 
 int uvhooks_get_counters(struct uvhooks_counters *counters)

@@ -41,6 +41,9 @@ void uvh_lock_forked(void);
 /* memory.c: zeroed pages straight from the kernel, never given back; NULL if there are none. */
 void *uvh_map(size_t bytes);
 
+/* How many bytes that were, all in all; many of them are never touched. */
+uint64_t uvh_mapped_bytes(void);
+
 /* The same, at a multiple of their number, which is a power of two. */
 void *uvh_map_aligned(size_t bytes);
 
@@ -62,6 +65,7 @@ enum uvh_counter {
 /* Only ever called on paths that something was lost on: an atomic add is no cost there. */
 void uvh_count(enum uvh_counter counter);
 uint64_t uvh_counted(enum uvh_counter counter);
+extern uint64_t uvh_counts[UVH_COUNT_MAX]; /* tools outside read them */
 
 /* message.c: one line to stderr by one write(2), errno preserved, nothing allocated. */
 __attribute__((format(printf, 1, 2))) void uvh_message(const char *format, ...);
@@ -81,16 +85,15 @@ struct uvh_options {
 	bool rebind;
 	bool patch;
 	bool strict;
-	bool secure;   /* AT_SECURE: not from the environment */
-	long launched; /* the pid that `uvhooks run` gave to the program, or 0 */
+	bool disable;
+	const char *skip; /* programs to leave alone */
+	bool secure;      /* AT_SECURE: not from the environment */
+	long launched;    /* the pid that `uvhooks run` gave to the program, or 0 */
 };
 
 extern struct uvh_options uvh_options;
 
 void uvh_options_read(void);
-
-/* UVHOOKS_STRICT: tests want a broken invariant to be loud. Elsewhere it is counted and mended. */
-void uvh_broken(const char *what);
 
 #pragma GCC visibility pop
 

@@ -5,12 +5,15 @@
 
 #include "context.h"
 #include "hooks.h"
+#include "init.h"
 #include "stacks.h"
 #include "storage.h"
 
 const char *uvh_hook_owner = "";
 
 static struct uvh_hook_set *all_sets;
+static struct uvhooks_hook *all_hooks, **last_hook = &all_hooks;
+static uint32_t hook_count;
 
 static void nothing(const struct uvhooks_event *event, void *data)
 {
@@ -39,6 +42,11 @@ struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbac
 	hook->loop = callbacks->loop;
 	hook->nested = (callbacks->flags & UVHOOKS_HOOK_NESTED) != 0;
 	hook->owner = uvh_hook_owner;
+	uvh_lock();
+	hook->number = ++hook_count;
+	*last_hook = hook;
+	last_hook = &hook->next;
+	uvh_unlock();
 	return hook;
 }
 
@@ -103,6 +111,10 @@ static int change(struct uvhooks_hook *hook, bool enable)
 	if (hook == NULL)
 		return -EINVAL;
 	uvh_lock();
+	if (enable && uvh_is_off()) {
+		uvh_unlock();
+		return -EPERM;
+	}
 	for (size_t i = 0; uvh_hook_set != NULL && i < uvh_hook_set->count; i++) {
 		if (uvh_hook_set->hooks[i] == hook)
 			enabled = true;
@@ -148,6 +160,59 @@ void uvh_hooks_disable_of(const char *owner)
 			if (set->hooks[i]->owner == owner)
 				hook = set->hooks[i];
 	} while (hook != NULL && uvhooks_hook_disable(hook) == 0);
+}
+
+/* Called with the lock held. */
+static bool is_enabled(const struct uvhooks_hook *hook)
+{
+	for (size_t i = 0; uvh_hook_set != NULL && i < uvh_hook_set->count; i++)
+		if (uvh_hook_set->hooks[i] == hook)
+			return true;
+	return false;
+}
+
+int uvh_hook_switch(uint32_t number, bool enable)
+{
+	struct uvhooks_hook *hook;
+	int result = -ENOENT;
+
+	uvh_lock();
+	for (hook = all_hooks; hook != NULL && hook->number != number;)
+		hook = hook->next;
+	if (hook != NULL && (result = change(hook, enable)) == 0)
+		hook->switched_off = false;
+	uvh_unlock();
+	return result;
+}
+
+int uvh_hooks_switch_of(const char *owner, bool enable)
+{
+	int result = -ENOENT;
+
+	uvh_lock();
+	for (struct uvhooks_hook *hook = all_hooks; hook != NULL; hook = hook->next) {
+		if (strcmp(hook->owner, owner) != 0)
+			continue;
+		if (result == -ENOENT)
+			result = 0;
+		if (enable ? !hook->switched_off : !is_enabled(hook))
+			continue;
+		result = change(hook, enable);
+		if (result != 0)
+			break;
+		hook->switched_off = !enable;
+	}
+	uvh_unlock();
+	return result;
+}
+
+void uvh_hooks_tell(void (*tell)(const struct uvhooks_hook *hook, bool enabled, void *data),
+		    void *data)
+{
+	uvh_lock();
+	for (const struct uvhooks_hook *hook = all_hooks; hook != NULL; hook = hook->next)
+		tell(hook, is_enabled(hook), data);
+	uvh_unlock();
 }
 
 void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)

@@ -5,10 +5,13 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "context.h"
+#include "control.h"
+#include "hooks.h"
 #include "init.h"
 #include "memcheck.h"
 #include "notice.h"
@@ -18,6 +21,7 @@ enum gate {
 	GATE_UNREADY = 1,
 	GATE_ASK = 2, /* a libuv whose own calls arrive */
 	GATE_UNSETTLED = 4,
+	GATE_OFF = 8,
 };
 
 UVH_HOT uint8_t uvh_gate = GATE_UNREADY;
@@ -29,12 +33,38 @@ static void in_child(void)
 {
 	uvh_lock_forked();
 	uvh_context_forked();
+	uvh_control_forked();
 }
 
 /* Do calls of this libuv to itself arrive through symbols? */
 static bool asks(const struct uvh_libuv *libuv)
 {
 	return libuv->rule == UVH_RULE_CALLER || libuv->rule == UVH_RULE_DEPTH;
+}
+
+bool uvh_is_off(void)
+{
+	return __atomic_load_n(&uvh_gate, __ATOMIC_RELAXED) & GATE_OFF;
+}
+
+void uvh_turn_off(enum uvhooks_control_state why)
+{
+	uvh_lock();
+	__atomic_or_fetch(&uvh_gate, GATE_OFF, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_hook_set, NULL, __ATOMIC_RELEASE);
+	uvh_watch();
+	uvh_control_state(why);
+	uvh_unlock();
+}
+
+void uvh_broken(const char *what)
+{
+	uvh_count(UVH_COUNT_invariants_broken);
+	if (uvh_options.strict || uvh_options.verbose)
+		uvh_message("invariant broken: %s", what);
+	if (uvh_options.strict)
+		abort(); /* allowed: UVHOOKS_STRICT=1 asked for it */
+	uvh_turn_off(UVHOOKS_CONTROL_BROKEN);
 }
 
 static bool is_main_thread(void)
@@ -59,6 +89,11 @@ static bool prepare(void)
 		if (usable && !is_main_thread())
 			context->home = NULL;
 		pthread_atfork(uvh_lock, uvh_unlock, in_child);
+		uvh_control_begin();
+		if (uvh_options.disable) {
+			uvh_options.patch = uvh_options.rebind = false;
+			uvh_turn_off(UVHOOKS_CONTROL_DISABLED);
+		}
 	}
 	uvh_unlock();
 	return usable;
@@ -71,6 +106,8 @@ static void scan_for_libuv(void)
 	if (!uvh_libuv_unsettled)
 		return;
 	uvh_libuv_settle();
+	if (uvh_control.libuv[0] == '\0')
+		uvh_control_libuv();
 	if (asks(&uvh_libuvs[0])) {
 		__atomic_store_n(&uvh_depth_matters, true, __ATOMIC_RELEASE);
 		__atomic_or_fetch(&uvh_gate, GATE_ASK, __ATOMIC_RELEASE);
@@ -116,6 +153,8 @@ static bool load_plugins(void)
 
 	if (__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL))
 		return false;
+	if (uvh_is_off())
+		return true;
 	uvh_tls.quiet++;
 	uvh_plugins_load(uvh_options.plugins);
 	uvh_tls.quiet--;
@@ -157,6 +196,8 @@ struct uvh_context *uvh_embedding_context(uintptr_t here)
 		if (!embedding)
 			return NULL;
 	}
+	if (UVH_UNLIKELY(uvh_is_off()))
+		return NULL;
 	context = uvh_context();
 	if (UVH_LIKELY(context != NULL))
 		uvh_stack_check(context, here);
@@ -193,7 +234,7 @@ struct uvh_arrival uvh_arrive(uintptr_t caller)
 	errno = saved_errno;
 	return (struct uvh_arrival){
 	    .real = &uvh_libuvs[index].real,
-	    .pass = uvh_libuv_count == 0 || uvh_tls.quiet ||
+	    .pass = uvh_libuv_count == 0 || uvh_tls.quiet || uvh_is_off() ||
 		    (index == 0 && is_own_call(&uvh_libuvs[0], caller)),
 	};
 }
@@ -242,7 +283,8 @@ __attribute__((destructor)) static void on_unload(void)
 
 	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
 		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
-	if (uvh_options.launched == (long) getpid() && uvh_gate & GATE_UNREADY && !embedding)
+	if (!uvh_options.disable && uvh_options.launched == (long) getpid() &&
+	    uvh_gate & GATE_UNREADY && !embedding)
 		uvh_message("this program loaded no libuv that could be seen: no event was "
 			    "recorded; `uvhooks check PROGRAM` tells why");
 	if (uvh_options.verbose)

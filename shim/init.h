@@ -3,6 +3,8 @@
 #ifndef UVH_INIT_H
 #define UVH_INIT_H
 
+#include <uvhooks/control.h>
+
 #include "libuv.h"
 
 #pragma GCC visibility push(hidden)
@@ -32,6 +34,19 @@ struct uvh_arrival uvh_arrive(uintptr_t caller);
  * past the wrappers.
  */
 const struct uvh_real *uvh_other_libuv(uintptr_t caller);
+
+/*
+ * From now on everything passes through, for good: no hook is called, and nothing is traced that is
+ * made from here on. Callbacks of what was made before still find their way.
+ */
+void uvh_turn_off(enum uvhooks_control_state why);
+bool uvh_is_off(void);
+
+/*
+ * An invariant of the shim does not hold, so nothing that it says can be trusted any more: it is
+ * counted, and turned off. UVHOOKS_STRICT: tests want it to be loud.
+ */
+void uvh_broken(const char *what);
 
 /* The loader has added objects, or taken some away. */
 void uvh_objects_changed(void);

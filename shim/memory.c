@@ -11,6 +11,13 @@
 
 #include "ground.h"
 
+static uint64_t mapped_bytes;
+
+uint64_t uvh_mapped_bytes(void)
+{
+	return __atomic_load_n(&mapped_bytes, __ATOMIC_RELAXED);
+}
+
 void *uvh_map(size_t bytes)
 {
 	int saved_errno = errno;
@@ -18,7 +25,10 @@ void *uvh_map(size_t bytes)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	errno = saved_errno;
-	return pages == MAP_FAILED ? NULL : pages;
+	if (pages == MAP_FAILED)
+		return NULL;
+	__atomic_add_fetch(&mapped_bytes, bytes, __ATOMIC_RELAXED);
+	return pages;
 }
 
 void *uvh_map_aligned(size_t bytes)
@@ -33,6 +43,7 @@ void *uvh_map_aligned(size_t bytes)
 	if (before != 0)
 		munmap(pages, before);
 	munmap(pages + before + bytes, bytes - before);
+	__atomic_sub_fetch(&mapped_bytes, bytes, __ATOMIC_RELAXED);
 	errno = saved_errno;
 	return pages + before;
 }

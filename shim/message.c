@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "ground.h"
@@ -29,12 +28,4 @@ void uvh_message(const char *format, ...)
 		/* Nobody is left to tell. */
 	}
 	errno = saved_errno;
-}
-
-void uvh_broken(const char *what)
-{
-	if (!uvh_options.strict)
-		return;
-	uvh_message("invariant broken: %s", what);
-	abort(); /* allowed: UVHOOKS_STRICT=1 asked for it */
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every variable that the shim reads stands in one table. */
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -32,6 +34,10 @@ static const struct {
     {"UVHOOKS_PATCH", SWITCH, &uvh_options.patch},
     /* 1: abort where an invariant of the shim is broken; for its own tests. */
     {"UVHOOKS_STRICT", SWITCH, &uvh_options.strict},
+    /* 1: everything passes through, as if the shim were not there. */
+    {"UVHOOKS_DISABLE", SWITCH, &uvh_options.disable},
+    /* Programs for which that holds: patterns of names, or of paths, parted by ':'. */
+    {"UVHOOKS_SKIP", TEXT, &uvh_options.skip},
     /* Set by `uvhooks run`: the pid of the program that it became. */
     {"UVHOOKS_LAUNCHED", NUMBER, &uvh_options.launched},
 };
@@ -95,6 +101,31 @@ static void stop_following(void)
 	*to = NULL;
 }
 
+/*
+ * Is the program of this process named? Its constructors run before it has chosen a locale, so
+ * fnmatch neither allocates nor cares for one.
+ */
+static bool is_skipped(const char *patterns)
+{
+	static char path[PATH_MAX], pattern[PATH_MAX];
+	ssize_t bytes = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	const char *name = bytes <= 0 ? NULL : strrchr(path, '/');
+
+	while (name != NULL && *patterns != '\0') {
+		size_t length = strcspn(patterns, ":");
+
+		if (length > 0 && length < sizeof(pattern)) {
+			memcpy(pattern, patterns, length);
+			pattern[length] = '\0';
+			if (fnmatch(pattern, strchr(pattern, '/') == NULL ? name + 1 : path, 0) ==
+			    0)
+				return true;
+		}
+		patterns += length + (patterns[length] == ':');
+	}
+	return false;
+}
+
 void uvh_options_read(void)
 {
 	if (getauxval(AT_SECURE) != 0) {
@@ -118,6 +149,8 @@ void uvh_options_read(void)
 			break;
 		}
 	}
+	if (!uvh_options.disable && uvh_options.skip != NULL)
+		uvh_options.disable = is_skipped(uvh_options.skip);
 	if (!uvh_options.follow)
 		stop_following();
 }

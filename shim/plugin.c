@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "control.h"
 #include "hooks.h"
+#include "init.h"
 #include "libuv.h"
 #include "plugin.h"
 
@@ -16,6 +18,16 @@
  */
 #define OPTION_MAX 64
 #define PATH_BYTES 4096
+#define PLUGIN_MAX 64
+
+#define ERROR_BYTES 512
+
+/* Those that were started. */
+static struct {
+	const struct uvhooks_plugin *plugin;
+	const char *name;
+} started[PLUGIN_MAX];
+static size_t started_count;
 
 /* One plugin as it stands in UVHOOKS_PLUGINS, cut into a copy of the text. */
 struct request {
@@ -143,37 +155,42 @@ static const struct uvhooks_plugin *open_plugin(const char *name, const char *fo
 			 name, path);
 		return NULL;
 	}
-	if (plugin->abi != UVHOOKS_PLUGIN_ABI || plugin->size < sizeof(*plugin) ||
+	if (plugin->abi != UVHOOKS_PLUGIN_ABI || plugin->size < UVHOOKS_PLUGIN_BYTES ||
 	    plugin->init == NULL) {
 		snprintf(error, error_bytes,
 			 "plugin '%s': made for plugin ABI %u (struct of %zu bytes), this is ABI "
 			 "%d (%zu bytes); compile it against this version's <uvhooks/plugin.h>",
-			 name, plugin->abi, plugin->size, UVHOOKS_PLUGIN_ABI, sizeof(*plugin));
+			 name, plugin->abi, plugin->size, UVHOOKS_PLUGIN_ABI, UVHOOKS_PLUGIN_BYTES);
 		return NULL;
 	}
 	return plugin;
 }
 
-/* What a guarded call can carry: init with its arguments. */
-struct start {
-	const struct uvhooks_plugin *plugin;
+/* A plugin may be older than what its struct has got since. */
+#define HAS(plugin, field)                                                                         \
+	((plugin)->size >= offsetof(struct uvhooks_plugin, field) + sizeof((plugin)->field) &&     \
+	 (plugin)->field != NULL)
+
+/* What a guarded call can carry: a function of a plugin with its arguments. */
+struct call {
+	int (*function)(struct uvhooks_plugin_args *args);
 	struct uvhooks_plugin_args *args;
 	int result;
 };
 
-static void start_plugin(const struct uvhooks_event *event, void *data)
+static void make_call(const struct uvhooks_event *event, void *data)
 {
-	struct start *start = data;
+	struct call *call = data;
 
 	(void) event;
-	start->result = start->plugin->init(start->args);
+	call->result = call->function(call->args);
 }
 
-static bool run_plugin(const struct request *request, const char *folders, bool dry_run,
-		       char *error, size_t error_bytes)
+/* Hands the options to a function of the plugin. 0, or a negative errno and the reason. */
+static int hand_over(const struct request *request,
+		     int (*function)(struct uvhooks_plugin_args *args), const char *what,
+		     bool dry_run, char *error, size_t error_bytes)
 {
-	const struct uvhooks_plugin *plugin =
-	    open_plugin(request->name, folders, error, error_bytes);
 	char reason[256] = "";
 	struct uvhooks_plugin_args args = {
 	    .size = sizeof(args),
@@ -183,30 +200,172 @@ static bool run_plugin(const struct request *request, const char *folders, bool 
 	    .error = reason,
 	    .error_bytes = sizeof(reason),
 	};
-	struct start start = {plugin, &args, 0};
-	const char *owner;
-	void *exception;
+	struct call call = {function, &args, 0};
+	void *exception = uvh_guarded_call(NULL, &call, make_call);
 
-	if (plugin == NULL)
-		return false;
-	owner = uvh_hook_owner = plugin->name == NULL ? request->name : plugin->name;
-	exception = uvh_guarded_call(NULL, &start, start_plugin);
-	uvh_hook_owner = "";
-	if (exception != NULL || start.result != 0)
-		uvh_hooks_disable_of(owner);
 	if (exception != NULL) {
 		uvh_exception_drop(exception);
-		snprintf(error, error_bytes, "plugin '%s': an exception left its init",
-			 request->name);
-		return false;
+		snprintf(error, error_bytes, "plugin '%s': an exception left its %s", request->name,
+			 what);
+		return -ECANCELED;
 	}
-	if (start.result == 0)
-		return true;
+	if (call.result == 0)
+		return 0;
 	if (reason[0] == '\0')
-		snprintf(reason, sizeof(reason), "its init failed (%d: %s)", start.result,
-			 strerror(start.result < 0 ? -start.result : start.result));
+		snprintf(reason, sizeof(reason), "its %s failed (%d: %s)", what, call.result,
+			 strerror(call.result < 0 ? -call.result : call.result));
 	snprintf(error, error_bytes, "plugin '%s': %s", request->name, reason);
-	return false;
+	return call.result < 0 ? call.result : -call.result;
+}
+
+static const char *name_of(const struct uvhooks_plugin *plugin, const struct request *request)
+{
+	return plugin->name == NULL ? request->name : plugin->name;
+}
+
+static int start_plugin(const struct uvhooks_plugin *plugin, const struct request *request,
+			bool dry_run, char *error, size_t error_bytes)
+{
+	const char *name = name_of(plugin, request);
+	int result;
+
+	if (plugin->name == NULL && (name = uvh_keep_text(name, strlen(name))) == NULL)
+		name = "";
+	uvh_hook_owner = name;
+	result = hand_over(request, plugin->init, "init", dry_run, error, error_bytes);
+	uvh_hook_owner = "";
+	if (result != 0) {
+		uvh_hooks_disable_of(name);
+	} else if (!dry_run && started_count < PLUGIN_MAX) {
+		started[started_count].plugin = plugin;
+		started[started_count++].name = name;
+		uvh_control_plugin(name);
+	}
+	return result;
+}
+
+static bool run_plugin(const struct request *request, const char *folders, bool dry_run,
+		       char *error, size_t error_bytes)
+{
+	const struct uvhooks_plugin *plugin =
+	    open_plugin(request->name, folders, error, error_bytes);
+
+	return plugin != NULL && start_plugin(plugin, request, dry_run, error, error_bytes) == 0;
+}
+
+static int configure_plugin(size_t number, const struct request *request, char *error,
+			    size_t error_bytes)
+{
+	const struct uvhooks_plugin *plugin = started[number].plugin;
+	int result;
+
+	if (!HAS(plugin, configure)) {
+		snprintf(error, error_bytes, "plugin '%s' takes no options while the program runs",
+			 request->name);
+		return -EOPNOTSUPP;
+	}
+	uvh_hook_owner = started[number].name;
+	result = hand_over(request, plugin->configure, "configure", false, error, error_bytes);
+	uvh_hook_owner = "";
+	return result;
+}
+
+/* By its own name, or as it is named in what UVHOOKS_PLUGINS takes. */
+static size_t started_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < started_count && strcmp(started[i].name, name) != 0;)
+		i++;
+	return i;
+}
+
+static size_t started_number(const struct uvhooks_plugin *plugin)
+{
+	size_t i;
+
+	for (i = 0; i < started_count && started[i].plugin != plugin;)
+		i++;
+	return i;
+}
+
+static int answer_request(const struct request *request, bool may_load, char *error,
+			  size_t error_bytes)
+{
+	size_t number = started_by_name(request->name);
+	const struct uvhooks_plugin *plugin;
+
+	if (number < started_count)
+		return configure_plugin(number, request, error, error_bytes);
+	if (!may_load) {
+		snprintf(error, error_bytes, "plugin '%s' is not loaded", request->name);
+		return -ENOENT;
+	}
+	if (uvh_options.secure || uvh_is_off()) {
+		snprintf(error, error_bytes, "plugin '%s': nothing is loaded into %s",
+			 request->name,
+			 uvh_options.secure ? "a program that has gained rights"
+					    : "a process where the shim was turned off");
+		return -EPERM;
+	}
+	plugin = open_plugin(request->name, uvh_options.plugin_path, error, error_bytes);
+	if (plugin == NULL)
+		return -ENOENT;
+	number = started_number(plugin);
+	if (number < started_count)
+		return configure_plugin(number, request, error, error_bytes);
+	return start_plugin(plugin, request, false, error, error_bytes);
+}
+
+int uvh_plugins_request(char *text, bool may_load, char *error, size_t error_bytes)
+{
+	static struct request request;
+
+	while (*text != '\0') {
+		int result;
+
+		if (*text == ';') {
+			text++;
+			continue;
+		}
+		if (!read_request(&text, &request, error, error_bytes))
+			return -EINVAL;
+		result = answer_request(&request, may_load, error, error_bytes);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+struct told {
+	const struct uvhooks_plugin *plugin;
+	char said[ERROR_BYTES];
+};
+
+static void ask_status(const struct uvhooks_event *event, void *data)
+{
+	struct told *told = data;
+
+	(void) event;
+	told->plugin->status(told->said, sizeof(told->said));
+}
+
+void uvh_plugins_tell(void (*tell)(const char *name, const char *said, void *data), void *data)
+{
+	static struct told told;
+
+	for (size_t i = 0; i < started_count; i++) {
+		void *exception = NULL;
+
+		told.plugin = started[i].plugin;
+		told.said[0] = '\0';
+		if (HAS(told.plugin, status))
+			exception = uvh_guarded_call(NULL, &told, ask_status);
+		if (exception != NULL)
+			uvh_exception_drop(exception);
+		told.said[sizeof(told.said) - 1] = '\0';
+		tell(started[i].name, told.said, data);
+	}
 }
 
 /* Runs all plugins of a text; a dry run stops at the first that fails. */
@@ -240,7 +399,7 @@ static bool run_all(const char *plugins, const char *folders, bool dry_run, char
 
 void uvh_plugins_load(const char *plugins)
 {
-	char error[512] = "";
+	char error[ERROR_BYTES] = "";
 	int saved_errno = errno;
 
 	if (plugins != NULL && plugins[0] != '\0')

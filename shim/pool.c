@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "context.h"
+#include "emit.h"
 
 /* One for each kind of request and each libuv. */
 #define KINDS 16
@@ -83,6 +84,30 @@ static const void *request_of(const struct uv__work *work)
 }
 
 /*
+ * The request has its id as soon as the call that submits it returns, and the pool may be quicker
+ * than that. Then the id is the next one of its space, as its loop's thread makes nothing else in
+ * between.
+ */
+static void emit_end(struct uvh_context *context, const struct uvh_record *record)
+{
+	const struct uvh_space *space = &uvh_spaces[record->space];
+	struct uvhooks_event event;
+	uvhooks_async_id next, id;
+
+	for (int i = 0;; i++) {
+		next = __atomic_load_n(&space->next, __ATOMIC_ACQUIRE);
+		id = __atomic_load_n(&record->id, __ATOMIC_ACQUIRE);
+		if (id != 0 || i == TURNS)
+			break;
+		sched_yield();
+	}
+	uvh_describe(&event, context, uvh_head(UVHOOKS_EVENT_POOL_END, 0), record,
+		     uvh_execution_id(context), 0, record->callback[UVH_MAIN]);
+	event.async_id = id != 0 ? id : next;
+	uvh_dispatch(context, &event);
+}
+
+/*
  * libuv holds the lock of the queue meanwhile. What is cancelled is sent for, too, but by the
  * thread that cancels it, inside of libuv.
  */
@@ -107,12 +132,8 @@ void uvh_pool_sends(const uv_async_t *async)
 	if (record == NULL || record->type == UVHOOKS_WORKREQ)
 		return;
 	context = uvh_context();
-	/* Its id comes as soon as the call that submits it returns: this may be quicker. */
-	for (int i = 0; i < TURNS && __atomic_load_n(&record->id, __ATOMIC_ACQUIRE) == 0; i++)
-		sched_yield();
-	if (context == NULL || __atomic_load_n(&record->id, __ATOMIC_ACQUIRE) == 0)
+	if (context == NULL)
 		uvh_count(UVH_COUNT_pool_ends_missed);
 	else
-		uvh_emit(context, UVHOOKS_EVENT_POOL_END, record, uvh_execution_id(context), 0,
-			 record->callback[UVH_MAIN], 0);
+		emit_end(context, record);
 }

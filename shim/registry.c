@@ -35,6 +35,19 @@ struct uvh_record *uvh_record_by_search(const void *owner)
 	return NULL;
 }
 
+struct uvh_record *uvh_record_of_tag_alone(uint64_t tag)
+{
+	const uint32_t index = (uint32_t) tag;
+	struct uvh_record *record;
+
+	if (index == 0 || index >= __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE))
+		return NULL;
+	record = uvh_record_at(index);
+	return record->tag == tag && record->id != 0 && !(record->flags & UVH_RECORD_EMBEDDER)
+		   ? record
+		   : NULL;
+}
+
 /* Makes the indexes from pool_fresh on exist; called with the lock held. Returns how many. */
 static uint32_t fresh_batch(void)
 {

@@ -241,6 +241,10 @@ static inline struct uvh_record *uvh_record_of_fresh(uint64_t *tag, const void *
  */
 struct uvh_record *uvh_record_by_search(const void *owner);
 
+/* The same where no record names that owner any more: if the tag is one's, it may be the right one.
+ */
+struct uvh_record *uvh_record_of_tag_alone(uint64_t tag);
+
 /*
  * The resource of a record is gone, and lets go of what it carries. Only where uvh_storing(). False
  * if there is more to do, and then nothing has happened: see uvh_stores_forget_slowly.

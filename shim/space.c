@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "control.h"
 #include "embedder.h"
 
 UVH_HOT struct uvh_space *uvh_spaces;
@@ -151,6 +152,16 @@ void uvh_space_release(struct uvh_space *space)
 	__atomic_store_n(&space->in_use, 0, __ATOMIC_RELEASE);
 }
 
+uint64_t uvh_spaces_made(void)
+{
+	const uint32_t limit = __atomic_load_n(&fresh_number, __ATOMIC_RELAXED);
+	uint64_t made = 0;
+
+	for (uint32_t number = 0; number < limit; number++)
+		made += uvh_spaces[number].next - uvh_space_base((uint16_t) number) - 2;
+	return made;
+}
+
 struct uvh_space *uvh_home(struct uvh_context *context)
 {
 	struct uvh_space *home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
@@ -280,6 +291,7 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 	struct entry *entry;
 
 	uvh_lock();
+	uvh_control_loop_gone(loop);
 	entry = find(table, loop);
 	if (entry != NULL) {
 		space = entry->space;
@@ -289,6 +301,7 @@ void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop)
 	uvh_unlock();
 	if (space == NULL)
 		return;
+	space->listed = false;
 	if (space->user != context)
 		uvh_space_moved(space, context);
 	end_leftovers(context, space);

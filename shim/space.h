@@ -20,6 +20,7 @@ struct uvh_space {
 	uint32_t live; /* records taken and not yet given back */
 	uint16_t number;
 	bool closing; /* the loop is gone; released when the last record is */
+	bool listed;  /* its loop has run, and was shown to uvh_control_loop_runs */
 	uint32_t in_use;
 	/* the program's own resources that end with the loop or thread, see embedder.c: the second
 	   is counted by whatever thread ends one */
@@ -65,6 +66,9 @@ void uvh_loop_begin(struct uvh_context *context, uv_loop_t *loop, bool traced);
 
 /* The loop is closed: whatever is still alive in it ends, flagged. */
 void uvh_loop_end(struct uvh_context *context, uv_loop_t *loop);
+
+/* How many ids were given out in the loops and threads that there are. */
+uint64_t uvh_spaces_made(void);
 
 /* The space of this thread's top level; NULL only if there is none left. */
 struct uvh_space *uvh_home(struct uvh_context *context);

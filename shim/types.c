@@ -137,3 +137,8 @@ const char *uvhooks_named_type(unsigned int type)
 		return NULL;
 	return __atomic_load_n(&names[type - UVHOOKS_TYPE_NAMED], __ATOMIC_ACQUIRE);
 }
+
+const char ***uvh_type_names(void)
+{
+	return &named;
+}

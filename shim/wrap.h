@@ -171,13 +171,15 @@ static inline int uvh_submit_done(struct uvh_submission *submission, int result)
 }
 
 /* The record of a callback's handle; found by search if the struct was overwritten; or NULL. */
-struct uvh_record *uvh_lost_record(const void *owner);
+struct uvh_record *uvh_lost_record(const void *owner, uint64_t tag);
 
 static inline struct uvh_record *uvh_callback_record(const void *handle)
 {
 	struct uvh_record *record = uvh_record_of_handle(handle);
 
-	return UVH_LIKELY(record != NULL) ? record : uvh_lost_record(handle);
+	return UVH_LIKELY(record != NULL)
+		   ? record
+		   : uvh_lost_record(handle, *uvh_handle_tag((void *) (uintptr_t) handle));
 }
 
 __attribute__((noinline)) void *uvh_enter_handle_slowly(struct uvh_scope *scope, const void *handle,

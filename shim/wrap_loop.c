@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loops: made, run, walked, closed. */
+#include "control.h"
 #include "wrap.h"
 
 /* A loop was made by the program, or by a plugin, whose loops are not traced. */
@@ -73,8 +74,12 @@ UVH_EXPORT int uv_loop_init(uv_loop_t *loop)
 UVH_EXPORT int uv_loop_close(uv_loop_t *loop)
 {
 	UVH_ENTER();
-	int result = UVH_CALL(real->uv_loop_close(loop));
+	int result;
 
+	uvh_control_loop_hide(loop);
+	result = UVH_CALL(real->uv_loop_close(loop));
+	if (result != 0)
+		uvh_control_loop_show(loop);
 	if (result == 0)
 		loop_closed(loop);
 	else if (result == UV_EBUSY && !pass && UVH_UNLIKELY(uvh_hooks_on()))
@@ -86,6 +91,7 @@ UVH_EXPORT void uv_loop_delete(uv_loop_t *loop)
 {
 	UVH_ENTER();
 	(void) pass;
+	uvh_control_loop_hide(loop);
 	UVH_CALL_VOID(real->uv_loop_delete(loop));
 	loop_closed(loop);
 }
@@ -114,6 +120,8 @@ UVH_EXPORT int uv_run(uv_loop_t *loop, uv_run_mode mode)
 
 	if (space == NULL)
 		return UVH_CALL(real->uv_run(loop, mode));
+	if (UVH_UNLIKELY(!space->listed))
+		uvh_control_loop_runs(loop, space);
 
 	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
 	scope.here = UVH_HERE();

@@ -238,12 +238,18 @@ void uvh_refused(struct uvh_submission *submission)
 	submission->record = NULL;
 }
 
-struct uvh_record *uvh_lost_record(const void *owner)
+struct uvh_record *uvh_lost_record(const void *owner, uint64_t tag)
 {
 	struct uvh_record *record = uvh_record_by_search(owner);
+	bool lost = record == NULL;
+
+	/* What the program may have overwritten is the tag; the record is ours alone. */
+	if (lost)
+		record = uvh_record_of_tag_alone(tag);
 
 	uvh_count(record == NULL ? UVH_COUNT_untracked_callbacks : UVH_COUNT_recovered_callbacks);
-	uvh_broken("a callback came for a struct without a record");
+	if (lost)
+		uvh_broken("a callback came for a struct that no record names");
 	return record;
 }
 
@@ -263,7 +269,8 @@ void *uvh_enter_request_slowly(struct uvh_scope *scope, void *request)
 	unsigned int flags;
 	void *callback;
 
-	if (UVH_UNLIKELY(record == NULL) && (record = uvh_lost_record(request)) == NULL)
+	if (UVH_UNLIKELY(record == NULL) &&
+	    (record = uvh_lost_record(request, *uvh_request_tag(request))) == NULL)
 		return NULL;
 	callback = record->callback[UVH_MAIN];
 	flags = record->flags & UVH_RECORD_CANCELLED ? UVHOOKS_FLAG_CANCELLED : 0;

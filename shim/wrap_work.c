@@ -10,7 +10,8 @@ static void tramp_work(uv_work_t *req)
 	struct uvh_record *record = uvh_record_of_request(req);
 	uv_work_cb callback;
 
-	if (UVH_UNLIKELY(record == NULL) && (record = uvh_lost_record(req)) == NULL)
+	if (UVH_UNLIKELY(record == NULL) &&
+	    (record = uvh_lost_record(req, *uvh_request_tag(req))) == NULL)
 		return;
 	callback = (uv_work_cb) record->callback[UVH_EXTRA];
 	scope.here = UVH_HERE();

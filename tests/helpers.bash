@@ -30,7 +30,7 @@ PYTHON=$(command -v /usr/bin/python3 || command -v python3)
 bare() {
 	${EXEC:-} env -u LD_PRELOAD -u UVHOOKS_PLUGINS -u UVHOOKS_PLUGIN_PATH -u UVHOOKS_FOLLOW \
 		-u UVHOOKS_VERBOSE -u UVHOOKS_STRICT -u UVHOOKS_LONGJMP -u UVHOOKS_FLUSH_AT_EXIT \
-		-u UVHOOKS_LAUNCHED TMPDIR="$BATS_TEST_TMPDIR" "$@"
+		-u UVHOOKS_LAUNCHED -u UVHOOKS_DISABLE -u UVHOOKS_SKIP TMPDIR="$BATS_TEST_TMPDIR" "$@"
 }
 
 # Runs a command under the shim alone.

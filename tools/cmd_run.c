@@ -30,6 +30,8 @@ static const char help[] =
     "               .so; may be given more than once\n"
     "  --why        when PROGRAM has ended, tell what kept its loops alive, and who made that;\n"
     "               of a program that does not end when Ctrl-C has ended it\n"
+    "  --dormant    no plugin, not even those of UVHOOKS_PLUGINS: what lives is known, nothing\n"
+    "               else happens, and `uvhooks ps`, `ctl` and `top` find PROGRAM when needed\n"
     "  --no-follow  trace PROGRAM only, not the programs that it starts\n"
     "  --help       print this\n"
     "\n"
@@ -46,19 +48,21 @@ static const char help[] =
     "  uvhooks run -p log:file=/tmp/log.%p,format=json -- nvim --headless +q\n"
     "  uvhooks run --why -- nvim --headless +q\n"
     "  uvhooks run --no-follow -p log -- cmake --version\n"
+    "  uvhooks run --dormant -- python3 server.py\n"
     "  uvhooks run -p ./my-plugin.so -p log:file=/tmp/log -- python3 server.py\n";
 
 struct wishes {
-	bool why, help;
+	bool plugin, why, dormant, help;
 };
 
 /* UVH_OK to go on, or the status to end with. */
 static int read_options(int argc, char **argv, struct uvh_launch *launch, struct wishes *wishes)
 {
-	enum { PLUGIN = UVH_LONG_OPTION, WHY, NO_FOLLOW, HELP };
+	enum { PLUGIN = UVH_LONG_OPTION, WHY, DORMANT, NO_FOLLOW, HELP };
 	static const struct option options[] = {
 	    {"plugin", required_argument, NULL, PLUGIN},
 	    {"why", no_argument, NULL, WHY},
+	    {"dormant", no_argument, NULL, DORMANT},
 	    {"no-follow", no_argument, NULL, NO_FOLLOW},
 	    {"help", no_argument, NULL, HELP},
 	    {NULL, 0, NULL, 0},
@@ -74,9 +78,13 @@ static int read_options(int argc, char **argv, struct uvh_launch *launch, struct
 			status = uvh_launch_add_plugin(launch, "run", optarg);
 			if (status != UVH_OK)
 				return status;
+			wishes->plugin = true;
 			break;
 		case WHY:
 			wishes->why = true;
+			break;
+		case DORMANT:
+			wishes->dormant = true;
 			break;
 		case NO_FOLLOW:
 			launch->follow = "0";
@@ -92,6 +100,10 @@ static int read_options(int argc, char **argv, struct uvh_launch *launch, struct
 	launch->program = argv + optind;
 	if (launch->program[0] == NULL)
 		return uvh_bad_usage("run", "a program is missing");
+	if (wishes->dormant && (wishes->plugin || wishes->why))
+		return uvh_bad_usage("run",
+				     "--dormant loads no plugin: it goes neither with -p nor "
+				     "with --why");
 	return UVH_OK;
 }
 
@@ -151,6 +163,11 @@ int uvh_cmd_run(int argc, char **argv)
 	} else if (status == UVH_OK && wishes.why) {
 		status = run_and_tell(&launch);
 	} else if (status == UVH_OK) {
+		if (wishes.dormant) {
+			free(launch.plugins);
+			launch.plugins = NULL;
+			unsetenv("UVHOOKS_PLUGINS");
+		}
 		status = uvh_launch_prepare(&launch);
 		if (status == UVH_OK)
 			status = uvh_launch_exec(&launch);

@@ -36,6 +36,10 @@ int uvh_cmd_stalls(int argc, char **argv);
 int uvh_cmd_pool(int argc, char **argv);
 int uvh_cmd_stack(int argc, char **argv);
 int uvh_cmd_export(int argc, char **argv);
+int uvh_cmd_recover(int argc, char **argv);
+int uvh_cmd_ps(int argc, char **argv);
+int uvh_cmd_ctl(int argc, char **argv);
+int uvh_cmd_top(int argc, char **argv);
 int uvh_cmd_check(int argc, char **argv);
 int uvh_cmd_hooks(int argc, char **argv);
 

@@ -141,7 +141,8 @@ UVHOOKS_API struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callba
 /*
  * Hooks run in the order in which they were enabled, for every event. Enabling an enabled hook
  * does nothing; disabling and enabling it again moves it to the end. 0, or a negative errno:
- * -EINVAL (hook is NULL), -ENOMEM (it stays as it was), -ENOSYS (there is no shim).
+ * -EINVAL (hook is NULL), -ENOMEM (it stays as it was), -EPERM (the shim is a pass-through:
+ * UVHOOKS_DISABLE, or somebody has turned it off), -ENOSYS (there is no shim).
  *
  * Node: hook.enable(), hook.disable(). Thread: any; other threads see the change with their next
  * event. Since: 0.1.
@@ -275,9 +276,9 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
  *   patches_refused       functions of a patched libuv that were left alone
  *   notices_failed        the loader does not tell of new libraries; looked for now and then
  *   types_exhausted       more than 64,000 names of types: the resource is called EMBEDDER
- *   pool_ends_missed      pool_end events of requests that had no id yet, or no memory for a
- * context stores_exhausted      no memory for a store of a local storage: it was not entered or
- * captured
+ *   stores_exhausted      no memory for a store of a local storage: not entered, or not captured
+ *   pool_ends_missed      pool_end events of threads that had no memory for a context
+ *   invariants_broken     the shim found itself in a state that cannot be: it is a pass-through now
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
 	XX(untracked_callbacks)                                                                    \
@@ -300,7 +301,8 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
 	XX(notices_failed)                                                                         \
 	XX(types_exhausted)                                                                        \
 	XX(stores_exhausted)                                                                       \
-	XX(pool_ends_missed)
+	XX(pool_ends_missed)                                                                       \
+	XX(invariants_broken)
 
 struct uvhooks_counters {
 	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */

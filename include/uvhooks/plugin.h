@@ -81,8 +81,25 @@ struct uvhooks_plugin {
 	 * plugin takes part in nothing, and the program runs on.
 	 */
 	int (*init)(struct uvhooks_plugin_args *args);
+	/* end of what every plugin has; where `size` ends here, the rest is as if NULL */
+	/*
+	 * New options while the program runs, as somebody asks with `uvhooks ctl`; those that are
+	 * not named stay as they are. Called between two callbacks of a loop, on its thread, one
+	 * call at a time, while other threads have events. Returns 0, or a negative errno and what
+	 * is wrong in `args->error`: then nothing has changed. NULL: it takes none.
+	 */
+	int (*configure)(struct uvhooks_plugin_args *args);
+	/*
+	 * Writes what it does and what it has lost, in one line ("120000 events, 0 lost, to
+	 * /tmp/trace"), for `uvhooks ctl PID status`. Called as `configure`. NULL: it has no more
+	 * to say.
+	 */
+	void (*status)(char *text, size_t bytes);
 	/* end of ABI 1 */
 };
+
+/* The least `size` of a plugin. */
+#define UVHOOKS_PLUGIN_BYTES offsetof(struct uvhooks_plugin, configure)
 
 /* Writes what is wrong into `args->error`; returns -1, so that init can return it. */
 __attribute__((format(printf, 2, 3))) static inline int

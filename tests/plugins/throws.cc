@@ -69,5 +69,5 @@ static int throws_init(struct uvhooks_plugin_args *args)
 
 UVHOOKS_PLUGIN = {
     sizeof(struct uvhooks_plugin),  UVHOOKS_PLUGIN_ABI, 0, "throws",
-    "an exception leaves its hook", throws_init,
+    "an exception leaves its hook", throws_init, nullptr, nullptr,
 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the floors below the wrappers need of init.c: here nothing has to be made ready. */
+#include <stdlib.h>
+
 #include "context.h"
+#include "control.h"
 #include "init.h"
 
 bool uvh_send_asks;
@@ -12,4 +15,20 @@ struct uvh_context *uvh_embedding_context(uintptr_t here)
 	if (context != NULL)
 		uvh_stack_check(context, here);
 	return context;
+}
+
+bool uvh_is_off(void)
+{
+	return false;
+}
+
+void uvh_broken(const char *what)
+{
+	(void) what;
+	abort();
+}
+
+void uvh_control_loop_gone(const uv_loop_t *loop)
+{
+	(void) loop;
 }

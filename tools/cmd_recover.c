@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+int uvh_cmd_recover(int argc, char **argv)
+{
+	(void) argc;
+	(void) argv;
+	return UVH_FAILED;
+}
