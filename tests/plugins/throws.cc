@@ -67,7 +67,8 @@ static int throws_init(struct uvhooks_plugin_args *args)
 	return uvhooks_hook_enable(uvhooks_create_hook(&counting, nullptr));
 }
 
+/* Of a size as plugins had it before they could be configured: they go on to work. */
 UVHOOKS_PLUGIN = {
-    sizeof(struct uvhooks_plugin),  UVHOOKS_PLUGIN_ABI, 0, "throws",
-    "an exception leaves its hook", throws_init, nullptr, nullptr,
+    UVHOOKS_PLUGIN_BYTES,           UVHOOKS_PLUGIN_ABI, 0,       "throws",
+    "an exception leaves its hook", throws_init,        nullptr, nullptr,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that somebody looks into while it waits: it says "ready", and ends with the next line
- * on its standard input. With an argument it has a timer that comes again and again; after the
- * first line and a callback of the timer it says "going on", makes more, and waits for a second
- * line.
+ * on its standard input, or at once if that is no pipe. With an argument it has a timer that comes
+ * again and again; after the first line and a callback of the timer it says "going on", makes more,
+ * and waits for a second line.
  */
 #include "program.h"
 
@@ -61,12 +61,16 @@ int main(int argc, char **argv)
 
 	(void) argv;
 	CHECK_OK(uv_pipe_init(loop, &input, 0));
-	CHECK_OK(uv_pipe_open(&input, 0));
-	CHECK_OK(uv_read_start((uv_stream_t *) &input, on_alloc, on_read));
 	if (argc > 1) {
 		wanted = 2;
 		CHECK_OK(uv_timer_init(loop, &timer));
 		CHECK_OK(uv_timer_start(&timer, on_timer, 1, 1));
+	}
+	if (uv_guess_handle(0) == UV_NAMED_PIPE) {
+		CHECK_OK(uv_pipe_open(&input, 0));
+		CHECK_OK(uv_read_start((uv_stream_t *) &input, on_alloc, on_read));
+	} else {
+		end();
 	}
 	puts("ready");
 	fflush(stdout);

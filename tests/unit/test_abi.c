@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <uv.h>
+#include <uvhooks/control.h>
 #include <uvhooks/plugin.h>
 
 #include "check.h"
@@ -22,6 +23,14 @@ _Static_assert(offsetof(struct uvhooks_event, duration_ns) == 88, "moved");
 _Static_assert(sizeof(struct uvhooks_state) == 136, "states of ABI 1 have 136 bytes");
 _Static_assert(sizeof(struct uvhooks_resource) == 64, "resources of ABI 1 have 64 bytes");
 _Static_assert(offsetof(struct uvhooks_plugin, init) == 32, "moved");
+_Static_assert(UVHOOKS_PLUGIN_BYTES == 40, "what every plugin has");
+_Static_assert(offsetof(struct uvhooks_plugin, status) == 48, "moved");
+_Static_assert(sizeof(struct uvhooks_control) == 328, "what tools of ABI 1 read");
+_Static_assert(offsetof(struct uvhooks_control, pid) == 200, "moved");
+_Static_assert(offsetof(struct uvhooks_control, request) == 312, "moved");
+_Static_assert(sizeof(struct uvhooks_control_record) == 64, "moved");
+_Static_assert(sizeof(struct uvhooks_control_loop) == 40, "moved");
+_Static_assert(sizeof(struct uvhooks_control_area) == 48, "moved");
 _Static_assert(offsetof(struct uvhooks_plugin_args, options) == 24, "moved");
 _Static_assert(UVHOOKS_TIMERWRAP == 1 && UVHOOKS_UVTHREAD == 27, "types are only appended");
 _Static_assert(UVHOOKS_EVENT_INIT == 0 && UVHOOKS_EVENT_LOOP_EXIT == 13, "so are events");
