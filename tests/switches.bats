@@ -58,6 +58,7 @@ local timer = uv.new_timer() timer:start(1, 0, function() timer:close() end) uv.
 }
 
 @test "a program that was skipped passes the shim on to those that it starts" {
+	# shellcheck disable=SC2016 # for the inner shell
 	with_log UVHOOKS_SKIP='sh:dash' sh -c '"$0"; true' "$PROGRAMS/h1_timer"
 	[ "$(logged)" -gt 0 ]
 }
@@ -70,33 +71,33 @@ local timer = uv.new_timer() timer:start(1, 0, function() timer:close() end) uv.
 }
 
 @test "a disabled process says so to who looks" {
-	coproc PROGRAM { EXEC=exec with_shim UVHOOKS_DISABLE=1 "$PROGRAMS/waits" 2>&1; }
-	local pid=$PROGRAM_PID line
-	read -r line <&"${PROGRAM[0]}"
+	coproc WAITS { EXEC="exec" with_shim UVHOOKS_DISABLE=1 "$PROGRAMS/waits" 2>&1; }
+	local pid=$WAITS_PID line
+	read -r line <&"${WAITS[0]}"
 	[ "$line" = ready ]
 	run -0 state_of "$pid"
 	[ "$output" = "alive libuv disabled" ]
-	echo >&"${PROGRAM[1]}"
+	echo >&"${WAITS[1]}"
 	wait "$pid"
 }
 
 @test "when an invariant breaks, the shim is a pass-through from then on, counts it, and says so" {
 	local pid line state
 
-	coproc PROGRAM { EXEC=exec with_log "$PROGRAMS/waits" broken 2>"$BATS_TEST_TMPDIR/stderr"; }
-	pid=$PROGRAM_PID
-	read -r line <&"${PROGRAM[0]}"
+	coproc WAITS { EXEC="exec" with_log "$PROGRAMS/waits" broken 2>"$BATS_TEST_TMPDIR/stderr"; }
+	pid=$WAITS_PID
+	read -r line <&"${WAITS[0]}"
 	[ "$line" = ready ]
 	[ "$(state_of "$pid")" = "alive libuv" ]
 	# The timer's record is not the timer's any more.
 	"$PYTHON" "$BATS_TEST_DIRNAME/control_block.py" "$pid" damage TIMERWRAP
-	echo >&"${PROGRAM[1]}"
-	read -r line <&"${PROGRAM[0]}"
+	echo >&"${WAITS[1]}"
+	read -r line <&"${WAITS[0]}"
 	[ "$line" = "going on" ]
 	state=$(state_of "$pid")
 	[ "$state" = "alive libuv broken" ]
 	[ "$("$PYTHON" "$BATS_TEST_DIRNAME/control_block.py" "$pid" counter invariants_broken)" -ge 1 ]
-	echo >&"${PROGRAM[1]}"
+	echo >&"${WAITS[1]}"
 	wait "$pid"
 	[ ! -s "$BATS_TEST_TMPDIR/stderr" ]
 	# What it made after that is in no log.
