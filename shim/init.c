@@ -283,7 +283,7 @@ __attribute__((destructor)) static void on_unload(void)
 
 	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
 		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
-	if (!uvh_options.disable && uvh_options.launched == (long) getpid() &&
+	if (!uvh_options.disable && uvh_options.launched == (long) uvh_control.pid &&
 	    uvh_gate & GATE_UNREADY && !embedding)
 		uvh_message("this program loaded no libuv that could be seen: no event was "
 			    "recorded; `uvhooks check PROGRAM` tells why");

@@ -183,7 +183,7 @@ static void use_symbols(struct uvh_libuv *libuv, bool alone)
 
 static void tell_unpatched(const struct uvh_object *object, const char *why)
 {
-	const bool launched = uvh_options.launched == (long) getpid();
+	const bool launched = uvh_options.launched != 0 && uvh_options.launched == (long) getpid();
 
 	uvh_count(UVH_COUNT_patches_failed);
 	if (!uvh_options.verbose && !launched)
