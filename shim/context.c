@@ -20,6 +20,18 @@ static uint32_t kernel_thread_id(void)
 	return (uint32_t) syscall(SYS_gettid);
 }
 
+static void begin(struct uvh_context *context, uint32_t in_use)
+{
+	context->frames = context->top = context->inline_frames;
+	context->limit = context->frames + UVH_INLINE_FRAMES;
+	context->frames->kind = UVH_FRAME_BOTTOM;
+	context->in_use = in_use;
+	context->next = __atomic_load_n(&contexts, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&contexts, &context->next, context, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+	}
+}
+
 /*
  * Takes a context that no thread uses, or makes one. Lock-free: a signal handler that calls
  * uv_async_send on a thread that has none may come here, even in the midst of the same.
@@ -37,16 +49,8 @@ static struct uvh_context *take(void)
 			return context;
 	}
 	context = uvh_map(sizeof(*context));
-	if (context == NULL)
-		return NULL;
-	context->frames = context->top = context->inline_frames;
-	context->limit = context->frames + UVH_INLINE_FRAMES;
-	context->frames->kind = UVH_FRAME_BOTTOM;
-	context->in_use = 1;
-	context->next = __atomic_load_n(&contexts, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&contexts, &context->next, context, true,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
-	}
+	if (context != NULL)
+		begin(context, 1);
 	return context;
 }
 
@@ -93,6 +97,7 @@ static void give_back(void *data)
 	leave_stores(context);
 	uvh_tls.context = NULL;
 	context->frozen = NULL; /* a hook may have ended the thread */
+	context->nesting = 0;
 	context->cached_loop = NULL;
 	context->running = NULL;
 	context->root = context->root_trigger = 0;
@@ -100,8 +105,12 @@ static void give_back(void *data)
 	__atomic_store_n(&context->in_use, 0, __ATOMIC_RELEASE);
 }
 
+/* The first thread's does not depend on what the kernel gives. */
 void uvh_context_init(void)
 {
+	static struct uvh_context first;
+
+	begin(&first, 0);
 	thread_end_made = pthread_key_create(&thread_end, give_back) == 0;
 }
 

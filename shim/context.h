@@ -102,6 +102,7 @@ struct uvh_context {
 	uint32_t thread_id;
 	bool draining;
 	bool forked_over; /* see fork: the thread that owned it is not in this process */
+	uint8_t nesting;  /* hooks that run now and hear of what they make themselves */
 
 	struct uvh_frame *frames;  /* the first of them is BOTTOM, and always there */
 	struct uvh_space *running; /* of the loop whose uv_run is the innermost; or NULL */

@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -147,20 +148,24 @@ static void woken(uv_async_t *waker)
 	static char text[sizeof(request_text)];
 	const int saved_errno = errno;
 	uint32_t request;
+	int cancel;
 
 	(void) waker;
 	if (!is_asked() || __atomic_exchange_n(&working, true, __ATOMIC_ACQUIRE))
 		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* Another loop may have been woken, too, and have been quicker. */
-	if ((request = is_asked()) != 0) {
+	if ((request = is_asked()) != 0)
 		memcpy(text, request_text, sizeof(text));
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	}
-	/* Nor has it been taken back, or another one begun, while it was copied. */
-	if (request != 0 && is_asked() == request) {
+	/*
+	 * Nor has it been taken back, or another one begun, while it was copied: a look that also
+	 * writes does not come before the copy.
+	 */
+	if (request != 0 &&
+	    __atomic_fetch_add(&uvh_control.request, 0, __ATOMIC_ACQ_REL) == request) {
 		memset(answer_text, 0, sizeof(answer_text));
 		uvh_tls.quiet++;
-		if (text[sizeof(text) - 1] != '\0') {
+		if (memchr(text, '\0', sizeof(text)) == NULL) {
 			append(answer_text, sizeof(answer_text), "the request is too long");
 			uvh_control.status = -E2BIG;
 		} else {
@@ -171,6 +176,7 @@ static void woken(uv_async_t *waker)
 		__atomic_store_n(&uvh_control.answered, request, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&working, false, __ATOMIC_RELEASE);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved_errno;
 }
 

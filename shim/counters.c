@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What was lost, in one place, so that it can be shown. */
 #include <errno.h>
+#include <string.h>
 
 #include "ground.h"
 
@@ -18,11 +19,16 @@ uint64_t uvh_counted(enum uvh_counter counter)
 
 int uvhooks_get_counters(struct uvhooks_counters *counters)
 {
-	if (counters == NULL || counters->size < sizeof(*counters))
+	struct uvhooks_counters all = {.size = sizeof(all)};
+
+	/* Who was built when there were fewer gets those. */
+	if (counters == NULL || counters->size < sizeof(all.size) + sizeof(uint64_t))
 		return -EINVAL;
-#define XX(name) counters->name = uvh_counted(UVH_COUNT_##name);
+	if (counters->size < all.size)
+		all.size = counters->size;
+#define XX(name) all.name = uvh_counted(UVH_COUNT_##name);
 	UVHOOKS_COUNTER_MAP(XX)
 #undef XX
-	counters->size = sizeof(*counters);
+	memcpy(counters, &all, all.size);
 	return 0;
 }

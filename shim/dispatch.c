@@ -21,6 +21,20 @@ static inline const struct uvh_hook_set *set_in_force(const struct uvh_context *
 		   : context->frozen;
 }
 
+/*
+ * A hook that makes something for each that is made, and asked to hear of it, would never end: so
+ * deep in itself it hears of nothing more. Two for each one are 256 calls by then.
+ */
+#define NESTING_MAX 8
+
+static bool is_too_deep(const struct uvh_context *context)
+{
+	if (UVH_LIKELY(context->nesting <= NESTING_MAX))
+		return false;
+	uvh_count(UVH_COUNT_hooks_too_deep);
+	return true;
+}
+
 static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *set,
 		       const struct uvhooks_event *event)
 {
@@ -35,8 +49,10 @@ static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *s
 
 		if (call->loop != NULL && call->loop != event->loop)
 			continue;
-		uvh_tls.quiet = call->nested ? quiet : 1;
+		context->nesting += call->nested;
+		uvh_tls.quiet = call->nested && !is_too_deep(context) ? quiet : 1;
 		exception = uvh_guarded_call(event, call->data, call->callback);
+		context->nesting -= call->nested;
 		if (UVH_UNLIKELY(exception != NULL))
 			uvh_hook_threw(call->hook, exception);
 	}

@@ -267,7 +267,12 @@ static void describe_places(const struct uvh_places *places, struct uvhooks_reso
 	resource->start_stack = __atomic_load_n(&places->start_stack, __ATOMIC_RELAXED);
 }
 
-static void describe(const struct uvh_record *record, struct uvhooks_resource *resource)
+/*
+ * Not for the thread sanitizer: a walk over all resources reads those of other threads while these
+ * change them, and then finds out whether it was the same one throughout.
+ */
+__attribute__((no_sanitize("thread"))) static void describe(const struct uvh_record *record,
+							    struct uvhooks_resource *resource)
 {
 	*resource = (struct uvhooks_resource){
 	    .size = sizeof(*resource),
@@ -332,7 +337,8 @@ size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data)
 		describe(record, &resource);
 		if (__atomic_load_n(&record->id, __ATOMIC_ACQUIRE) != resource.async_id ||
 		    resource.async_id == 0 ||
-		    (record->flags & (UVH_RECORD_QUEUED | UVH_RECORD_DESTROYED)))
+		    (__atomic_load_n(&record->flags, __ATOMIC_RELAXED) &
+		     (UVH_RECORD_QUEUED | UVH_RECORD_DESTROYED)))
 			continue;
 		uvh_tls.quiet = 1;
 		callback(&resource, data);

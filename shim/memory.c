@@ -52,8 +52,10 @@ void *uvh_map_aligned(size_t bytes)
 
 void *uvh_keep(size_t bytes)
 {
-	static char *page;
-	static size_t left;
+	/* What the shim needs to begin does not depend on what the kernel gives. */
+	static char first[KEEP_BYTES] __attribute__((aligned(16)));
+	static char *page = first;
+	static size_t left = KEEP_BYTES;
 	void *piece = NULL;
 
 	bytes = (bytes + 15) & ~(size_t) 15;

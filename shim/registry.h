@@ -328,7 +328,7 @@ static inline void uvh_record_void_tag(struct uvh_record *record)
 static inline void uvh_record_end(struct uvh_record *record)
 {
 	uvh_record_void_tag(record);
-	record->flags |= UVH_RECORD_ENDED;
+	uvh_record_flag(record, UVH_RECORD_ENDED);
 }
 
 static inline void uvh_record_clear(struct uvh_record *record)

@@ -93,9 +93,10 @@ static struct entry *add(uv_loop_t *loop, bool traced)
 
 bool uvh_spaces_init(struct uvh_context *main_thread)
 {
-	uvh_spaces = uvh_map(UVH_SPACE_MAX * sizeof(*uvh_spaces));
-	if (uvh_spaces == NULL)
-		return false;
+	/* Not asked for when the process starts, when it could be refused. */
+	static struct uvh_space spaces[UVH_SPACE_MAX];
+
+	uvh_spaces = spaces;
 	/* Space 0 belongs to the main thread's top level and to the first loop made there. */
 	uvh_spaces[0] = (struct uvh_space){.next = 2, .in_use = 1, .user = main_thread};
 	main_thread->home = &uvh_spaces[0];

@@ -32,7 +32,7 @@ struct uvh_space {
 
 #define UVH_SPACE_MAX 65536
 
-extern struct uvh_space *uvh_spaces; /* by number; mapped whole, touched as needed */
+extern struct uvh_space *uvh_spaces; /* by number; touched as needed */
 
 /* Changes whenever a loop comes or goes: what contexts cache is then looked up anew. */
 extern uint32_t uvh_loop_epoch;
@@ -97,7 +97,11 @@ static inline struct uvh_record *uvh_space_take(struct uvh_space *space,
 
 static inline uvhooks_async_id uvh_space_next_id(struct uvh_space *space)
 {
-	return space->next++;
+	const uvhooks_async_id id = space->next;
+
+	/* No read-modify-write; a pool thread may read it. */
+	__atomic_store_n(&space->next, id + 1, __ATOMIC_RELAXED);
+	return id;
 }
 
 void uvh_space_release(struct uvh_space *space);

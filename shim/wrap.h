@@ -94,7 +94,7 @@ static inline void uvh_armed(struct uvh_record *record)
 	struct uvh_context *context = uvh_context();
 	uvhooks_async_id id;
 
-	record->flags |= UVH_RECORD_ARMED;
+	uvh_record_flag(record, UVH_RECORD_ARMED);
 	if (UVH_UNLIKELY(context == NULL))
 		return;
 	id = uvh_execution_id(context);
@@ -118,7 +118,8 @@ static inline bool uvh_was_active(const struct uvh_real *real, const struct uvh_
 /* A handle was disarmed, if it was armed. */
 static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 {
-	record->flags &= (uint8_t) ~UVH_RECORD_ARMED;
+	__atomic_store_n(&record->flags, (uint8_t) (record->flags & ~UVH_RECORD_ARMED),
+			 __ATOMIC_RELAXED);
 	if (was_active && UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_handle_event(record, UVHOOKS_EVENT_STOP, record->callback[UVH_MAIN]);
 }

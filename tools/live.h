@@ -24,6 +24,7 @@ struct uvh_live {
 	bool ran;          /* a callback of it, other than that of closing */
 	bool failed;       /* its init was one of uv_spawn that failed */
 	bool was_busy;     /* it was open when uv_loop_close said UV_EBUSY */
+	int64_t busy_ns;   /* the latest time that it did */
 };
 
 /*

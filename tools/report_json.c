@@ -71,6 +71,7 @@ static void put_process(struct uvh_json *json, struct uvh_trace_process *process
 	    process->libuv_version == 0 ? NULL : uvh_version_text(process->libuv_version, version));
 	uvh_json_bool(json, "flight_recorder", process->flight_recorder);
 	uvh_json_bool(json, "ended", process->ended);
+	uvh_json_bool(json, "stopped", process->stopped);
 	uvh_json_number(json, "start_ns", process->start_ns);
 	uvh_json_number(json, "duration_ns", process->last_ns - process->start_ns);
 	uvh_json_number(json, "events", (int64_t) uvh_report_process(process)->events);

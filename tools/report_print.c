@@ -68,8 +68,12 @@ static void print_origin(const struct uvh_trace_process *process)
 
 	if (process->libuv_version != 0)
 		printf(", libuv %s", uvh_version_text(process->libuv_version, text));
-	printf(", pid %u, %s", process->pid, process->ended ? "ended by itself" : "did not end");
-	if (!process->ended)
+	printf(", pid %u, ", process->pid);
+	if (process->stopped)
+		printf("went on when the recording had ended");
+	else
+		printf("%s", process->ended ? "ended by itself" : "did not end");
+	if (!process->ended && !process->stopped)
 		printf("%s (killed, or still running)%s", uvh_color(UVH_WARN),
 		       uvh_color(UVH_PLAIN));
 	putchar('\n');

@@ -54,6 +54,7 @@ struct uvh_trace_process {
 	const char *libuv_path;
 	bool flight_recorder;      /* mode=ring: the beginning may be missing */
 	bool ended;                /* by itself: a killed process has no end */
+	bool stopped;              /* the recording was, and the process went on */
 	int64_t start_ns;          /* when recording began; nanoseconds since 1970 */
 	int64_t last_ns;           /* its latest event: known from the packets' headers at once */
 	uint64_t events_discarded; /* by the recorder, in all streams; known at once */

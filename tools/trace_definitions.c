@@ -282,6 +282,9 @@ static void define(struct uvh_folder *folder, const struct definition *definitio
 	case UVHOOKS_TRACE_DEFINITION_end:
 		folder->process.ended = true;
 		break;
+	case UVHOOKS_TRACE_DEFINITION_stop:
+		folder->process.stopped = true;
+		break;
 	case UVHOOKS_TRACE_DEFINITION_libuv:
 		folder->process.libuv_version = fields->version;
 		folder->process.libuv_path = fields->path;

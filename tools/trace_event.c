@@ -254,6 +254,22 @@ static void describe(struct uvh_resource *resource, unsigned int event, enum uvh
 		uvh_resource_trigger(resource, record->trigger);
 }
 
+/* As its events would tell, from how it stands. */
+static bool is_armed(unsigned int type, unsigned int flags)
+{
+	switch (type) {
+	case UVHOOKS_TCPWRAP:
+	case UVHOOKS_TCPSERVERWRAP:
+	case UVHOOKS_PIPEWRAP:
+	case UVHOOKS_PIPESERVERWRAP:
+	case UVHOOKS_TTYWRAP:
+	case UVHOOKS_UDPWRAP:
+		return (flags & UVHOOKS_STATE_READING) != 0;
+	}
+	return uvhooks_type_kind(type) == UVHOOKS_KIND_HANDLE &&
+	       (flags & UVHOOKS_STATE_ACTIVE) != 0 && (flags & UVHOOKS_STATE_CLOSING) == 0;
+}
+
 static void on_init(struct uvh_trace_resource *shown, const struct uvh_stream *stream,
 		    const struct uvh_trace_event *event)
 {
@@ -357,6 +373,9 @@ static void happen(struct uvh_stream *stream, struct uvh_trace_event *event, enu
 		break;
 	case UVH_TRACE_STATE:
 		uvh_resource_state(resource, stream, record);
+		/* Of one that is older than the trace nothing else tells that. */
+		if (!shown->init_seen && shown->start_ns == 0)
+			shown->armed = is_armed(shown->type, record->flags);
 		break;
 	case UVH_TRACE_RESOURCE:
 		shown->arm_async_id = event->other_async_id;

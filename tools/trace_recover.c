@@ -188,16 +188,22 @@ static bool write_all(int fd, const char *data, size_t bytes, uint64_t offset)
 	return true;
 }
 
+static bool is_definitions(const char *name)
+{
+	return strcmp(name, "definitions") == 0;
+}
+
 static bool is_file_name(const char *name, size_t bytes)
 {
-	return memchr(name, '\0', bytes) != NULL && strncmp(name, "thread-", 7) == 0 &&
-	       strchr(name, '/') == NULL;
+	return memchr(name, '\0', bytes) != NULL && strchr(name, '/') == NULL &&
+	       (strncmp(name, "thread-", 7) == 0 || is_definitions(name));
 }
 
 /* `packet` is a copy: nothing in it changes any more. */
-static bool is_packet(const struct left_over *left, const struct uvhooks_trace_packet *packet)
+static bool is_packet(const struct left_over *left, const struct uvhooks_trace_packet *packet,
+		      unsigned int stream_id)
 {
-	return packet->magic == UVHOOKS_TRACE_MAGIC && packet->stream_id == UVHOOKS_TRACE_EVENTS &&
+	return packet->magic == UVHOOKS_TRACE_MAGIC && packet->stream_id == stream_id &&
 	       (!left->has_uuid || memcmp(packet->uuid, left->uuid, sizeof(left->uuid)) == 0);
 }
 
@@ -239,7 +245,9 @@ static bool recover_buffer(const struct left_over *left, const char *memory, siz
 	if (copy == NULL)
 		return false;
 	memcpy(copy, memory + sizeof(buffer), buffer.committed);
-	done = !is_packet(left, (const struct uvhooks_trace_packet *) copy) ||
+	done = !is_packet(left, (const struct uvhooks_trace_packet *) copy,
+			  is_definitions(buffer.file) ? UVHOOKS_TRACE_DEFINITIONS
+						      : UVHOOKS_TRACE_EVENTS) ||
 	       write_packet(left, &buffer, copy, buffer.committed);
 	free(copy);
 	return done;

@@ -32,6 +32,7 @@ struct uvh_why_loop {
 	int64_t enter_ns;     /* of the latest; 0: never */
 	int64_t exit_ns;      /* 0: uv_run has not returned */
 	bool told;            /* all that keeps it alive, rather than concluded from events */
+	bool older;           /* something of it was there when the trace began */
 	struct uvh_live_groups groups; /* by standing */
 	size_t counts[UVH_LIVE_INACTIVE + 1];
 	struct uvh_why_busy busy;

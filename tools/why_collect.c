@@ -57,12 +57,18 @@ static void begin_busy(struct uvh_why_loop *loop, const struct uvh_trace_event *
 static void add_busy(struct uvh_why *why, struct uvh_why_loop *loop,
 		     const struct uvh_trace_event *event)
 {
+	struct uvh_live *live = event->resource->user;
+
 	if (uvhooks_id_space(event->async_id) != loop->space ||
 	    !uvh_live_is_of_loop(event->resource) ||
 	    !uvh_trace_filter_wants_resource(why->filter, event->resource))
 		return;
+	/* Told once more, it is the end that tells what is left. */
+	if (live->was_busy && live->busy_ns == loop->busy.time_ns)
+		return;
+	live->was_busy = true;
+	live->busy_ns = loop->busy.time_ns;
 	uvh_live_groups_add(&loop->busy.groups, event->resource, 0, event->time_ns);
-	((struct uvh_live *) event->resource->user)->was_busy = true;
 	loop->busy.count++;
 	loop->busy.requests += uvhooks_type_kind(event->resource->type) == UVHOOKS_KIND_REQUEST;
 }
@@ -122,6 +128,7 @@ static void add_live(struct uvh_trace_resource *resource, void *data)
 	    !uvh_trace_filter_wants_resource(why->filter, resource))
 		return;
 	loop = loop_of(why, resource->process, uvhooks_id_space(resource->id));
+	loop->older |= !resource->init_seen;
 	standing = uvh_live_standing(resource);
 	loop->counts[standing]++;
 	if (standing <= UVH_LIVE_CLOSING)

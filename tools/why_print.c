@@ -39,11 +39,15 @@ static void print_end(const struct uvh_why *why, const struct uvh_why_loop *loop
 		printf("in uv_run at %s", since_start(loop, now_ns, text));
 	else if (loop->exit_ns != 0)
 		printf("uv_run returned at %s", since_start(loop, loop->exit_ns, text));
+	else if (loop->older)
+		printf("older than the trace");
 	else
 		printf("uv_run was not called");
 	if (now_ns < loop->process->last_ns)
 		return; /* --to: the trace goes on */
-	if (loop->process->ended)
+	if (loop->process->stopped)
+		printf("%s", loop->running > 0 ? ", when the recording ended" : "");
+	else if (loop->process->ended)
 		printf("%s", loop->running > 0 ? ", when the process ended" : "");
 	else
 		printf("%s; the process was killed, or still runs",

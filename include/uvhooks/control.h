@@ -96,9 +96,9 @@ struct uvhooks_control_loop {
  * callback: `async_id` and `callback` say which.
  */
 struct uvhooks_control_frame {
-	uvhooks_async_id async_id; /* sequence 0: in libuv; 1: at top level */
-	uint64_t here;
-	uint64_t record; /* 0, or the address of its record */
+	uvhooks_async_id async_id; /* sequence 0: in libuv */
+	uint64_t here;             /* its place on the stack; 0: the thread is at top level */
+	uint64_t record;           /* 0, or the address of its record */
 	uint64_t callback;
 };
 

@@ -78,8 +78,8 @@ typedef void (*uvhooks_event_cb)(const struct uvhooks_event *event, void *data);
 
 /* For the `flags` of struct uvhooks_callbacks. */
 enum uvhooks_hook_flag {
-	/* libuv resources that this hook creates in a callback are traced, as in Node: mind loops.
-	 */
+	/* libuv resources that this hook creates in a callback are traced, as in Node, until it is
+	   eight deep in itself. */
 	UVHOOKS_HOOK_NESTED = 1
 };
 
@@ -279,6 +279,8 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
  *   stores_exhausted      no memory for a store of a local storage: not entered, or not captured
  *   pool_ends_missed      pool_end events of threads that had no memory for a context
  *   invariants_broken     the shim found itself in a state that cannot be: it is a pass-through now
+ *   hooks_too_deep        calls of a hook that asked for UVHOOKS_HOOK_NESTED, eight deep in itself:
+ *                         what it made there was not traced
  */
 #define UVHOOKS_COUNTER_MAP(XX)                                                                    \
 	XX(untracked_callbacks)                                                                    \
@@ -302,7 +304,8 @@ UVHOOKS_API size_t uvhooks_for_each_libuv(uvhooks_libuv_cb callback, void *data)
 	XX(types_exhausted)                                                                        \
 	XX(stores_exhausted)                                                                       \
 	XX(pool_ends_missed)                                                                       \
-	XX(invariants_broken)
+	XX(invariants_broken)                                                                      \
+	XX(hooks_too_deep)
 
 struct uvhooks_counters {
 	uint64_t size; /* set by the caller to sizeof(struct uvhooks_counters) */

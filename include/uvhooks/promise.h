@@ -30,7 +30,12 @@ struct uvhooks_promise {
 	uint8_t resolved;
 };
 
-/* Emits promise_resolve, for the function below; nothing if the resource is not traced. */
+/*
+ * Emits promise_resolve, and nothing if the resource is not traced: what uvhooks_promise_resolve()
+ * below calls once, and which is called by nobody else.
+ *
+ * Thread: any. Since: 0.1.
+ */
 UVHOOKS_API void uvhooks_promise_emit_resolve(const struct uvhooks_async_resource *resource);
 
 #ifndef UVHOOKS_SHIM

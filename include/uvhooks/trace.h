@@ -3,15 +3,17 @@
  * The trace on disk: what the recorder writes and the tools read. It is CTF 1.8, so `metadata` says
  * all of this to babeltrace2 and Trace Compass; this header says it to C.
  *
- *	DIR/                      what -o names
- *	  PROGRAM-PID[-N]/        one CTF trace a process; N from 2 on where the pid came before
- *(exec) metadata              TSDL, a text definitions           stream class 1: what addresses and
- *numbers mean thread-TID-I-N        stream class 0: file N of stream I, the events of one thread
- *	    .buffers              while the process runs: where its last packets are
+ *	DIR/                  what -o names
+ *	  PROGRAM-PID[-N]/    a CTF trace of one process; N from 2 on where the pid came
+ *	                      before (exec)
+ *	    metadata          TSDL, a text
+ *	    definitions       stream class 1: what addresses and numbers mean
+ *	    thread-TID-I-N    stream class 0: file N of stream I, the events of one thread
+ *	    .buffers          while the process runs: where its last packets are
  *
- * A file is a sequence of packets without gaps, each with a header, and each as long as what is in
- * it. A packet is composed in a buffer in shared memory and written when it is full, when its
- *thread or the process ends, and, if the process was killed, by whoever reads the trace next.
+ * A file is a sequence of packets without gaps, each with a header, and each as long as what is
+ * in it. A packet is composed in a buffer in shared memory and written when it is full, when its
+ * thread or the process ends, and, if the process was killed, by whoever reads the trace next.
  *
  * All numbers are little-endian, nothing is aligned to more than a byte, and every time is in ticks
  * of the clock in `metadata`: the TSC where it is invariant, else nanoseconds of CLOCK_MONOTONIC.
@@ -278,7 +280,9 @@ struct uvhooks_trace_packet {
 	XX(10, stack_frame, UVHOOKS_TRACE_STACK_FRAME_FIELDS)                                      \
 	/* what a stack's address means, found by the tools when the program had ended; of several \
 	   with one address the first is the innermost, inlined into the next */                   \
-	XX(11, line, UVHOOKS_TRACE_LINE_FIELDS)
+	XX(11, line, UVHOOKS_TRACE_LINE_FIELDS)                                                    \
+	/* the recording has ended, while the process went on */                                   \
+	XX(12, stop, UVHOOKS_TRACE_STOP_FIELDS)
 
 #define UVHOOKS_TRACE_LIBRARY_FIELDS(FIELD, BYTES, STRING)                                         \
 	FIELD(64, u, begin)                                                                        \
@@ -304,6 +308,7 @@ struct uvhooks_trace_packet {
 	FIELD(64, u, value)                                                                        \
 	STRING(name)
 #define UVHOOKS_TRACE_END_FIELDS(FIELD, BYTES, STRING)
+#define UVHOOKS_TRACE_STOP_FIELDS(FIELD, BYTES, STRING)
 #define UVHOOKS_TRACE_LIBUV_FIELDS(FIELD, BYTES, STRING)                                           \
 	FIELD(32, u, version) /* as uv_version() gives it: 0x012c02 is 1.44.2; 0: unknown */       \
 	STRING(path)
@@ -337,7 +342,8 @@ enum uvhooks_trace_definition {
  * hostname, domain "uvhooks", tracer_name "uvhooks", tracer_version, program (the path of the
  * executable), command (its arguments, cut at 4 KiB), pid, ppid, parent (the folder of the parent,
  * or of the program that this process was before exec; "" if there is none in DIR), launched (the
- * pid that `uvhooks record` started, or 0), mode ("all" or "ring"), clock_is_tsc (1 or 0).
+ * pid that `uvhooks record` started, or 0), mode ("all", "ring", "snapshot": what lived at one
+ * moment, or "core": taken from a core file), clock_is_tsc (1 or 0).
  *
  * freq, offset_s and offset of the clock are padded with blanks to 20 characters: they become more
  * exact while the process runs, and are written again in place.
@@ -370,6 +376,30 @@ struct uvhooks_trace_buffer {
  * "SHMID BUFFER_BYTES COUNT". The segments of a process that has ended are nobody's but the
  * reader's.
  */
+
+/*
+ * What the recorder publishes (<uvhooks/control.h>) under the name "recorder": where, in the memory
+ * of its process, the newest of a trace lies, for who has no more than a core file. All are
+ * addresses.
+ */
+#define UVHOOKS_TRACE_MEMORY "recorder"
+
+struct uvhooks_trace_memory_segment {
+	uint64_t buffers;      /* struct uvhooks_trace_buffer, each with its packet */
+	uint64_t buffer_bytes; /* of each, its packet included */
+	uint64_t count;        /* 0: behind the last segment */
+};
+
+struct uvhooks_trace_memory {
+	uint64_t size;           /* sizeof(struct uvhooks_trace_memory); fields are only appended */
+	uint64_t folder;         /* a text: where the trace's files are; "": nothing was recorded */
+	uint64_t metadata;       /* a text */
+	uint64_t metadata_bytes; /* of an uint64_t: how long it is */
+	uint64_t definitions;    /* their newest packet; its header says how long it is */
+	uint64_t libraries;      /* fields of `library` records, one behind the other */
+	uint64_t library_bytes;  /* of an uint64_t: how long they are */
+	uint64_t segments;       /* struct uvhooks_trace_memory_segment */
+};
 
 #ifdef __cplusplus
 }

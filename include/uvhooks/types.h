@@ -354,8 +354,9 @@ static inline const char *uvhooks_event_name(unsigned int event)
  * Flags of one event.
  *
  *   UNWOUND      after, work_end, loop_exit: the callback did not return (an exception,
- * pthread_exit, pthread_cancel or longjmp went through it) FAILED       init: uv_spawn failed, yet
- * the handle must still be closed; destroy: the call that should have made the resource failed
+ *                pthread_exit, pthread_cancel or longjmp went through it)
+ *   FAILED       init: uv_spawn failed, yet the handle must still be closed; destroy: the
+ *                call that should have made the resource failed
  *   REUSED       destroy: the memory was initialised again although the old resource had not ended
  *   LOOP_CLOSED  destroy: the loop is gone and the resource with it (an embedder's, too)
  *   AT_EXIT      after, destroy: delivered because the process ends (UVHOOKS_FLUSH_AT_EXIT=1)

@@ -376,13 +376,15 @@ __attribute__((destructor)) static void at_end(void)
 static int context_init(struct uvhooks_plugin_args *args)
 {
 	const char *verbose = getenv("UVHOOKS_VERBOSE");
+	struct log_options read = {0};
 
 	only_count = 0;
 	tag_datagrams = true;
-	if (log_options_read(args, options) != 0)
+	if (log_options_read(args, options, &read) != 0)
 		return -1;
 	if (args->dry_run)
-		return log_file_check(args, log_options.file);
+		return log_file_check(args, read.file);
+	log_options_set(&read);
 	if (log_start(args) != 0)
 		return -1;
 	if (context_connection_start() != 0)

@@ -9,7 +9,8 @@
  * - types=LIST: only resources of these types, by either name: TIMERWRAP,uv_fs_t,... or embedder
  *   (all that the program makes itself, with whatever names).
  *
- * The items of a list are parted by ',' or '+'.
+ * The items of a list are parted by ',' or '+'. While the program runs, all but file= can be
+ * changed; types=all shows those of all types again.
  */
 #include "log.h"
 
@@ -23,13 +24,37 @@ static void on_event(const struct uvhooks_event *event, void *data)
 
 static int log_init(struct uvhooks_plugin_args *args)
 {
-	if (log_options_read(args, NULL) != 0)
+	struct log_options options = {0};
+
+	if (log_options_read(args, NULL, &options) != 0)
 		return -1;
 	if (args->dry_run)
-		return log_file_check(args, log_options.file);
+		return log_file_check(args, options.file);
+	log_options_set(&options);
 	if (log_start(args) != 0)
 		return -1;
-	return log_hook(args, log_options.events, on_event);
+	return log_hook(args, options.events, on_event);
+}
+
+static int log_configure(struct uvhooks_plugin_args *args)
+{
+	struct log_options options = *atomic_load(&log_options);
+
+	if (log_options_read(args, NULL, &options) != 0)
+		return -1;
+	if (options.file != NULL)
+		return uvhooks_plugin_error(args, "file= is chosen when the log begins");
+	if (args->dry_run)
+		return 0;
+	if (log_hook_again(args, options.events, on_event) != 0)
+		return -1;
+	log_options_set(&options);
+	return 0;
+}
+
+static void log_status(char *text, size_t bytes)
+{
+	log_file_status(text, bytes);
 }
 
 UVHOOKS_PLUGIN = {
@@ -38,4 +63,6 @@ UVHOOKS_PLUGIN = {
     .name = "log",
     .summary = "one line per event: " LOG_OPTIONS,
     .init = log_init,
+    .configure = log_configure,
+    .status = log_status,
 };

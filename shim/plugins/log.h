@@ -8,6 +8,7 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdatomic.h>
 #include <uvhooks/plugin.h>
 
 /* Above what the longest line needs: all flags, a type of 64 bytes, a name of LOG_SYMBOL_BYTES. */
@@ -92,7 +93,11 @@ struct log_options {
 	bool types[LOG_NAMED_TYPES + 1];
 };
 
-extern struct log_options log_options;
+/* Never NULL. Another one when they change; whoever reads one may read it to the end. */
+extern const struct log_options *_Atomic log_options;
+
+/* These count from now on. On one thread at a time. */
+void log_options_set(const struct log_options *options);
 
 /* An option of the plugin's own. The last of several has no key. */
 struct log_option {
@@ -104,14 +109,24 @@ struct log_option {
 
 #define LOG_OPTIONS "file=PATH, format=text|json, events=LIST and types=LIST"
 
-/* Reads those of LOG_OPTIONS, and `more`. 0, or -1 and the reason in `args`. */
-int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *more);
+/*
+ * Reads those of LOG_OPTIONS, and `more`. What is not named stays as it is in `options`; zeros are
+ * what is usual. 0, or -1 and the reason in `args`.
+ */
+int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *more,
+		     struct log_options *options);
 
 /* Gets ready to write, as the options say. 0, or -1 and the reason in `args`. */
 int log_start(struct uvhooks_plugin_args *args);
 
+/* Where lines go, and how many were lost; for people. */
+void log_file_status(char *text, size_t bytes);
+
 /* Calls `callback` for the events of a mask from now on. 0, or -1 and the reason in `args`. */
 int log_hook(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_event_cb callback);
+
+/* The same, in the place of an earlier mask; what is not in it is left out by log_event(). */
+int log_hook_again(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_event_cb callback);
 
 /* Writes the line of an event, if the options want it; `context` as in struct log_moment. */
 void log_event(const struct uvhooks_event *event, const char *context);

@@ -15,6 +15,14 @@ static bool one_among_others; /* started by a program that is traced, too */
 /* Small, since room for the static TLS of a plugin is: callbacks and loops on this thread. */
 static __thread unsigned int depth __attribute__((tls_model("initial-exec")));
 
+static struct uvhooks_hook *hook;     /* for the events that were chosen at first */
+static struct uvhooks_hook *all_hook; /* for all, once others were chosen */
+
+static inline const struct log_options *options(void)
+{
+	return atomic_load_explicit(&log_options, memory_order_acquire);
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -26,13 +34,13 @@ static uint64_t now_ns(void)
 
 static bool is_wanted_event(unsigned int event)
 {
-	return (log_options.events >> event & 1) != 0;
+	return (options()->events >> event & 1) != 0;
 }
 
 static bool is_wanted_type(unsigned int type)
 {
-	return !log_options.some_types ||
-	       log_options.types[type < LOG_NAMED_TYPES ? type : LOG_NAMED_TYPES];
+	return !options()->some_types ||
+	       options()->types[type < LOG_NAMED_TYPES ? type : LOG_NAMED_TYPES];
 }
 
 /* Does the event begin or end something, of which both are shown? */
@@ -72,7 +80,7 @@ void log_event(const struct uvhooks_event *event, const char *context)
 	moment.show_thread = one_among_others || event->thread_id != (uint32_t) main_thread;
 	moment.context = context;
 	line.used = 0;
-	if (log_options.json)
+	if (options()->json)
 		log_json_event(&line, event, &moment);
 	else
 		log_text_event(&line, event, &moment);
@@ -83,7 +91,7 @@ void log_event(const struct uvhooks_event *event, const char *context)
 
 static void lost_line(struct log_line *line, uint64_t lost)
 {
-	if (log_options.json)
+	if (options()->json)
 		log_json_lost(line, lost, now_ns());
 	else
 		log_text_lost(line, lost, now_ns());
@@ -92,6 +100,7 @@ static void lost_line(struct log_line *line, uint64_t lost)
 int log_start(struct uvhooks_plugin_args *args)
 {
 	const char *launched = getenv("UVHOOKS_LAUNCHED");
+	struct log_options kept = *options();
 
 	if (!uvhooks_present())
 		return uvhooks_plugin_error(args, "libuvhooks.so is not in this process");
@@ -99,24 +108,42 @@ int log_start(struct uvhooks_plugin_args *args)
 	main_thread = getpid();
 	one_among_others = launched != NULL && strtol(launched, NULL, 10) != main_thread;
 	log_symbol_start();
-	if (log_file_start(args, log_options.file, lost_line) != 0)
+	if (log_file_start(args, kept.file, lost_line) != 0)
 		return -1;
-	log_options.file = NULL; /* `args` ends with the plugin's init */
+	kept.file = NULL; /* `args` ends with the plugin's init */
+	log_options_set(&kept);
 	return 0;
 }
 
-int log_hook(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_event_cb callback)
+static struct uvhooks_hook *make_hook(uint32_t events, uvhooks_event_cb callback)
 {
 	struct uvhooks_callbacks callbacks = {.size = sizeof(callbacks)};
-	struct uvhooks_hook *made;
 
 #define XX(name, text)                                                                             \
 	if (events >> UVHOOKS_EVENT_##name & 1)                                                    \
 		callbacks.text = callback;
 	UVHOOKS_EVENT_MAP(XX)
 #undef XX
-	made = uvhooks_create_hook(&callbacks, NULL);
-	if (made == NULL || uvhooks_hook_enable(made) != 0)
+	return uvhooks_create_hook(&callbacks, NULL);
+}
+
+int log_hook(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_event_cb callback)
+{
+	hook = make_hook(events, callback);
+	if (hook == NULL || uvhooks_hook_enable(hook) != 0)
 		return uvhooks_plugin_error(args, "no memory for a hook");
+	return 0;
+}
+
+/* Hooks are never freed, so there is one more and no others. */
+int log_hook_again(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_event_cb callback)
+{
+	if (events == options()->events)
+		return 0;
+	if (all_hook == NULL)
+		all_hook = make_hook(UVHOOKS_EVENTS_OF_A_LOG, callback);
+	if (all_hook == NULL || uvhooks_hook_enable(all_hook) != 0)
+		return uvhooks_plugin_error(args, "no memory for a hook");
+	uvhooks_hook_disable(hook);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -125,8 +126,10 @@ static bool is_same(const struct output *output)
 {
 	struct stat status;
 
-	return fstat(output->fd, &status) == 0 && status.st_dev == output->device &&
-	       status.st_ino == output->inode;
+	/* A sandbox may forbid to ask. A number as high as this is hardly another's then. */
+	if (fstat(output->fd, &status) != 0)
+		return errno != EBADF;
+	return status.st_dev == output->device && status.st_ino == output->inode;
 }
 
 static bool is_usable(const struct output *output)
@@ -242,7 +245,7 @@ void log_file_write(const struct log_line *line)
 void log_file_say(const struct log_line *line)
 {
 	if (is_same(&first_stderr))
-		log_write(first_stderr.fd, first_stderr.mode, line->text, line->used);
+		log_write_beside(first_stderr.fd, first_stderr.mode, line->text, line->used);
 }
 
 /* The last resort: who reads the log must not take it for complete. */
@@ -274,6 +277,12 @@ __attribute__((destructor)) static void at_end(void)
 	count = atomic_load(&lost);
 	if (count != 0)
 		complain(count);
+}
+
+void log_file_status(char *text, size_t bytes)
+{
+	snprintf(text, bytes, "to %s%s%s, %llu lines lost", folder, folder[0] == '\0' ? "" : "/",
+		 file[0] == '\0' ? "stderr" : file, (unsigned long long) atomic_load(&lost));
 }
 
 static void watch_forks(void)

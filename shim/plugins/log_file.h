@@ -24,4 +24,7 @@ bool log_path_per_process(const char *file);
  */
 int log_write(int fd, mode_t mode, const char *text, size_t bytes);
 
+/* The same to what is not the log, where no line was cut short. */
+int log_write_beside(int fd, mode_t mode, const char *text, size_t bytes);
+
 #endif

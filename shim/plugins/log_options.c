@@ -9,7 +9,15 @@
 
 _Static_assert(UVHOOKS_EVENT_MAX < 32, "events fit into a mask");
 
-struct log_options log_options;
+/* One that nobody can be reading any more is used again: options change seldom. */
+static struct log_options places[4];
+static unsigned int place;
+
+const struct log_options *_Atomic log_options = &places[0];
+
+/* Which log_options_read() is at. */
+static struct log_options *reading;
+static bool events_named, types_named;
 
 static bool is(const char *word, size_t length, const char *text)
 {
@@ -39,7 +47,8 @@ static int read_event(struct uvhooks_plugin_args *args, const char *word, size_t
 	if (set == 0)
 		return uvhooks_plugin_error(args, "events: '%.*s' is not an event; known are %s",
 					    (int) length, word, known);
-	log_options.events |= set;
+	reading->events = (events_named ? reading->events : 0) | set;
+	events_named = true;
 	return 0;
 }
 
@@ -57,17 +66,24 @@ static int read_type(struct uvhooks_plugin_args *args, const char *word, size_t 
 {
 	bool found = false;
 
+	if (!types_named)
+		memset(reading->types, 0, sizeof(reading->types));
+	types_named = true;
+	if (is(word, length, "all")) {
+		reading->some_types = false;
+		return 0;
+	}
 	for (unsigned int type = UVHOOKS_NONE + 1; type < UVHOOKS_TYPE_MAX; type++)
 		if (is_type(type, word, length))
-			log_options.types[type] = found = true;
+			reading->types[type] = found = true;
 	if (!found)
 		return uvhooks_plugin_error(
 		    args,
 		    "types: '%.*s' is not a type; say one as Node does, TIMERWRAP, "
-		    "or as libuv does, uv_timer_t, or embedder",
+		    "or as libuv does, uv_timer_t, or embedder, or all",
 		    (int) length, word);
-	log_options.types[LOG_NAMED_TYPES] |= is(word, length, "embedder");
-	log_options.some_types = true;
+	reading->types[LOG_NAMED_TYPES] |= is(word, length, "embedder");
+	reading->some_types = true;
 	return 0;
 }
 
@@ -75,14 +91,14 @@ static int read_file(struct uvhooks_plugin_args *args, const char *value, size_t
 {
 	if (length == 0)
 		return uvhooks_plugin_error(args, "file= needs the path of a file");
-	log_options.file = value;
+	reading->file = value;
 	return 0;
 }
 
 static int read_format(struct uvhooks_plugin_args *args, const char *value, size_t length)
 {
-	log_options.json = is(value, length, "json");
-	if (log_options.json || is(value, length, "text"))
+	reading->json = is(value, length, "json");
+	if (reading->json || is(value, length, "text"))
 		return 0;
 	return uvhooks_plugin_error(args, "format=%s: known are text and json", value);
 }
@@ -141,11 +157,13 @@ static int read_value(struct uvhooks_plugin_args *args, const struct log_option 
  * ',' parts options as well as the items of a list: in `events=init,before` the shim has read an
  * option `before` that has no value, and it belongs to the list that the one before left open.
  */
-int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *more)
+int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *more,
+		     struct log_options *options)
 {
 	const struct log_option *list = NULL;
 
-	log_options = (struct log_options){0};
+	reading = options;
+	events_named = types_named = false;
 	for (size_t i = 0; i < args->count; i++) {
 		const char *key = args->options[i].key, *value = args->options[i].value;
 		const struct log_option *option = find_option(own, key);
@@ -162,7 +180,15 @@ int log_options_read(struct uvhooks_plugin_args *args, const struct log_option *
 		if (read_value(args, option, value) != 0)
 			return -1;
 	}
-	if (log_options.events == 0)
-		log_options.events = UVHOOKS_EVENTS_OF_A_LOG;
+	if (options->events == 0)
+		options->events = UVHOOKS_EVENTS_OF_A_LOG;
 	return 0;
+}
+
+void log_options_set(const struct log_options *options)
+{
+	struct log_options *next = &places[++place % (sizeof(places) / sizeof(places[0]))];
+
+	*next = *options;
+	atomic_store_explicit(&log_options, next, memory_order_release);
 }

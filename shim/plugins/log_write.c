@@ -104,22 +104,41 @@ static int write_all(int fd, const char *text, size_t bytes)
 	return error;
 }
 
-int log_write(int fd, mode_t mode, const char *text, size_t bytes)
+/* The line of the log that was cut short ends before the next one begins. */
+static int mend_line(int fd)
 {
-	bool guarded = may_raise(mode);
-	struct guard guard;
 	int error = 0;
 
-	if (guarded)
-		guard_enter(&guard);
 	if (atomic_load_explicit(&torn, memory_order_relaxed)) {
 		error = write_all(fd, "\n", 1);
 		if (error == 0)
 			atomic_store(&torn, false);
 	}
+	return error;
+}
+
+static int write_guarded(int fd, mode_t mode, const char *text, size_t bytes, bool is_log)
+{
+	bool guarded = may_raise(mode);
+	struct guard guard;
+	int error;
+
+	if (guarded)
+		guard_enter(&guard);
+	error = is_log ? mend_line(fd) : 0;
 	if (error == 0)
 		error = write_all(fd, text, bytes);
 	if (guarded)
 		guard_leave(&guard, error);
 	return error;
+}
+
+int log_write(int fd, mode_t mode, const char *text, size_t bytes)
+{
+	return write_guarded(fd, mode, text, bytes, true);
+}
+
+int log_write_beside(int fd, mode_t mode, const char *text, size_t bytes)
+{
+	return write_guarded(fd, mode, text, bytes, false);
 }

@@ -58,12 +58,15 @@ struct recorder_stream {
 	uint64_t instance;
 	uint64_t written; /* bytes of this packet that are in the file already */
 	uint32_t thread_id;
+	uint32_t recording;  /* the number of the recording that all of this is of */
 	uint32_t folder;     /* the number of the folder that `file` is in */
 	uint32_t file;       /* number of the file */
 	bool created;        /* the file */
+	bool refused;        /* the packet could not be written, though there may be room */
 	atomic_bool used;    /* by a thread */
 	uint32_t strangers;  /* events in a row whose ids do not go with id_base */
 	uint32_t generation; /* of the flight recorder, when this stream told what lives */
+	bool untold;         /* its loop's resources have not been told with their states */
 	struct recorder_stream *next;
 	char path[PATH_MAX];
 };
@@ -86,21 +89,84 @@ static inline bool recorder_is_seen(const struct recorder_stream *stream, const 
 	       stream->seen[recorder_seen_slot(callback)] == recorder_seen_bits(callback);
 }
 
-extern bool recorder_type_known[UINT16_MAX + 1];
+#define RECORDER_DEFINITION_BYTES RECORDER_BUFFER_BYTES
+#define RECORDER_METADATA_BYTES   ((size_t) 64 * 1024)
+#define RECORDER_CALLBACKS        8192 /* a power of two */
+#define RECORDER_LIBRARIES        512
+
+struct recorder_library {
+	uintptr_t begin, end;
+	uintptr_t bias;
+	const char *path; /* the loader's; compared, never read */
+};
+
+/* recorder_define.c: the newest packet of the definitions, and what is defined. */
+struct recorder_definitions {
+	char packet[RECORDER_DEFINITION_BYTES] __attribute__((aligned(8)));
+	size_t used;     /* bytes of the packet */
+	size_t written;  /* of these, in the file */
+	uint64_t offset; /* of the packet in the file */
+	bool created;
+	unsigned int file_number;
+	/* Open addressing; when it is full the rest is found by the libraries alone. */
+	const void *callbacks[RECORDER_CALLBACKS];
+	size_t callback_count;
+	bool type_known[UINT16_MAX + 1];
+	_Atomic uint32_t stacks_known;
+	struct recorder_library libraries[RECORDER_LIBRARIES];
+	size_t library_count;
+	unsigned long long loader_adds; /* objects ever loaded, when they were looked at */
+	/* What was said of libraries; said again in the child of a fork, where the loader must not
+	   be asked. */
+	char library_records[RECORDER_DEFINITION_BYTES / 2];
+	uint64_t library_bytes;
+};
+
+/* recorder_metadata.c */
+struct recorder_metadata {
+	char text[RECORDER_METADATA_BYTES];
+	uint64_t whole; /* bytes of it */
+	/* where the clock's numbers are: they are written again */
+	size_t clock_begin, clock_end;
+};
+
+/* What belongs to a trace as a whole: all of it is used under the lock, where nothing else is said.
+ */
+struct recorder_trace {
+	uint8_t uuid[16];
+	char folder[PATH_MAX]; /* the process's, absolute; "": there is none */
+	const char *mode;      /* "all", "ring" or "snapshot" */
+	struct recorder_definitions definitions;
+	struct recorder_metadata metadata;
+};
+
+extern struct recorder_trace recorder_main;   /* the recording */
+extern struct recorder_trace *recorder_trace; /* the one that is written to: it, or a snapshot */
 
 static inline bool recorder_is_type_known(unsigned int type)
 {
 	return type < UVHOOKS_TYPE_NAMED ||
-	       __atomic_load_n(&recorder_type_known[type], __ATOMIC_RELAXED);
+	       __atomic_load_n(&recorder_main.definitions.type_known[type], __ATOMIC_RELAXED);
+}
+
+static inline bool recorder_are_stacks_known(uint32_t number)
+{
+	return number <=
+	       atomic_load_explicit(&recorder_main.definitions.stacks_known, memory_order_relaxed);
 }
 
 /* What there is of a process; its memory is wiped in the child of any fork. */
 struct recorder_process {
 	atomic_uint state; /* enum recorder_state */
+	atomic_uint slow;  /* threads on the slow path */
 	atomic_flag lock;
 };
 
-enum recorder_state { RECORDER_FORKED, RECORDER_RUNS, RECORDER_ENDS };
+/*
+ * FORKED: also where nothing was recorded yet. STOPPED: nothing of a trace is touched any more, by
+ * whomever; an event that comes nevertheless came too late.
+ */
+enum recorder_state { RECORDER_FORKED, RECORDER_RUNS, RECORDER_ENDS, RECORDER_STOPPED };
 
 extern struct recorder_process *recorder_process;
 extern __thread struct recorder_stream *recorder_here
@@ -127,15 +193,46 @@ struct recorder_options {
 	uint64_t ring_bytes;     /* 0: everything is kept */
 	uint64_t max_size_bytes; /* UINT64_MAX: no limit */
 	bool details;            /* of what is made and armed, its state is told at once */
+	bool frozen;             /* after the start only memory is written to */
 };
 
 extern struct recorder_options recorder_options;
 
-/* recorder_options.c: 0, or -1 and the reason in `args`. */
-int recorder_options_read(struct uvhooks_plugin_args *args);
+/* What is asked for: at first, and while the program runs. */
+struct recorder_request {
+	struct recorder_options options;
+	bool stop, snapshot, has_details, has_sizes;
+	char dump[PATH_MAX]; /* "": none is wanted */
+};
+
+/*
+ * recorder_options.c: 0, or -1 and the reason in `args`. A recording begins with what is named and
+ * else with what is usual; `details` of one that runs stays unless it is named.
+ */
+int recorder_options_read(struct uvhooks_plugin_args *args, struct recorder_request *request);
+
+/* recorder_control.c: while the program runs, on one thread at a time. */
+int recorder_start(struct uvhooks_plugin_args *args, const struct recorder_options *options);
+void recorder_stop(void);
+bool recorder_is_wanted(void); /* a recording was begun, here or in the parent, and not stopped */
+int recorder_configure(struct uvhooks_plugin_args *args);
+void recorder_status(char *text, size_t bytes);
+
+/* recorder_snapshot.c: a trace of what lives. 0, or an errno. */
+int recorder_snapshot(const struct recorder_options *options);
+
+/* recorder_frozen.c: false if memory is short; or if there is no room for more definitions. */
+extern bool recorder_frozen;
+bool recorder_frozen_begin(void);
+void recorder_frozen_keep(const struct uvhooks_trace_buffer *buffer, size_t bytes);
+bool recorder_frozen_define(const struct uvhooks_trace_packet *packet, uint64_t offset,
+			    size_t bytes);
+
+/* recorder_dump.c: a copy of what is in the trace now. 0, or an errno. */
+int recorder_dump(const char *dir);
 
 /* recorder_event.c */
-int recorder_hook(void);
+int recorder_hook(bool enable);
 
 /* recorder_clock.c */
 extern bool recorder_clock_is_tsc;
@@ -173,29 +270,42 @@ struct recorder_clock {
 /* Takes the time, for the first time in this process. */
 void recorder_clock_begin(struct recorder_moment *moment, struct recorder_clock *clock);
 
+/* The same, where the time may have been taken before. */
+void recorder_clock_begin_or_look(struct recorder_moment *moment, struct recorder_clock *clock);
+
 /* Is it time to look at the clocks again? Ever less often. */
 bool recorder_clock_is_due(uint64_t ticks);
 void recorder_clock_look(struct recorder_moment *moment, struct recorder_clock *clock);
 
 /* recorder_process.c: a folder and all that is known of this process. */
-bool recorder_begin(void);
+bool recorder_prepare(void); /* once, or again */
+bool recorder_begin(bool forked);
 bool recorder_begin_again(void); /* in a fork's child, or where files cannot be made any more */
 void recorder_end(void);
-extern uint8_t recorder_uuid[16];
-extern char recorder_folder[PATH_MAX];     /* the process's, absolute; "": there is none */
+void recorder_finish(bool process_ends); /* all that was recorded is written */
+/* Makes a folder for this process in `dir`, that of the trace that is written to. 0 or an errno. */
+int recorder_make_folder(const char *dir);
+int recorder_begin_files(const struct recorder_moment *moment, const struct recorder_clock *clock);
 extern atomic_uint recorder_folder_number; /* from 1 on; another for each folder */
 extern char recorder_parent[RECORDER_NAME_BYTES * 2];
 extern char recorder_program[PATH_MAX];
 void recorder_lock(void);
 void recorder_unlock(void);
+void recorder_pause(void);   /* of who waits for another thread */
+void recorder_publish(void); /* for who has a core file */
 
 /* The slow path around anything: what must hold while it runs. */
 struct recorder_guard {
 	char signals[128]; /* sigset_t */
 	int cancel;
+	bool masked;
 };
 void recorder_guard_enter(struct recorder_guard *guard);
 void recorder_guard_leave(const struct recorder_guard *guard);
+
+/* False: the recording has been stopped; then nothing of it may be touched. */
+bool recorder_slow_enter(struct recorder_guard *guard);
+void recorder_slow_leave(const struct recorder_guard *guard);
 
 /* recorder_file.c: all return 0 or an errno. `path` has room for a name behind the folder's. */
 int recorder_file_path(char path[PATH_MAX], const char *name);
@@ -215,13 +325,19 @@ void recorder_file_reserve(const char *path, size_t bytes);
 enum recorder_room { RECORDER_WRITE, RECORDER_NEXT_FILE, RECORDER_DISCARD };
 enum recorder_room recorder_ring_room(const struct recorder_stream *stream, size_t bytes);
 void recorder_ring_wrote(const struct recorder_stream *stream, size_t bytes);
-void recorder_ring_forked(void);
+void recorder_ring_begin(void);
+extern _Atomic uint64_t recorder_bytes_written;
 extern atomic_uint recorder_generation;
 
 /* recorder_buffer.c: NULL if memory is short. */
 struct uvhooks_trace_buffer *recorder_buffer_take(void);
 void recorder_buffers_forked(void);
-void recorder_buffers_end(void); /* nobody needs them any more */
+char *recorder_buffers_reserve(size_t count); /* for nobody else; under the lock */
+void recorder_buffers_end(void);              /* no reader needs them any more */
+void recorder_buffers_keep(void);             /* one does: there is what was not written */
+void recorder_buffers_leave(void); /* nor does anybody in this process, until the next recording */
+void recorder_buffers_begin(void);
+const struct uvhooks_trace_memory_segment *recorder_buffer_segments(void);
 
 /* recorder_metadata.c */
 int recorder_metadata_write(const struct recorder_clock *clock);
@@ -233,10 +349,10 @@ void recorder_define_type(unsigned int type);
 void recorder_define_thread(uint64_t instance, uint32_t thread_id);
 void recorder_define_clock(const struct recorder_moment *moment);
 void recorder_define_counters(void);
-void recorder_define_end(void);
+void recorder_define_end(bool process_ends); /* else the recording */
 void recorder_define_libraries(void);
+void recorder_define_forget_libraries(void);
 void recorder_define_stacks(uint32_t number); /* up to this one */
-extern _Atomic uint32_t recorder_stacks_known;
 void recorder_define_libuvs(void);
 void recorder_define_begin(const struct recorder_moment *moment);
 void recorder_define_write(void);
@@ -244,9 +360,30 @@ void recorder_define_write(void);
 extern struct recorder_stream recorder_nobody;
 void recorder_slow(const struct uvhooks_event *event);
 void recorder_streams_forked(void);
+void recorder_streams_begin(void);
 void recorder_streams_end(void);
+struct recorder_stream *recorder_own_stream(uint32_t thread_id);
+bool recorder_streams_reserve(void);
+void recorder_follow_buffer(struct recorder_stream *stream);
+void recorder_stream_hold(struct recorder_stream *stream); /* nobody writes its packet meanwhile */
+void recorder_stream_release(struct recorder_stream *stream);
+struct recorder_stream *recorder_streams(void); /* linked by `next` */
+
+/* One more record fits; else another packet is begun. */
+void recorder_make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks);
 void recorder_streams_nudge(void); /* each goes the slow way once */
 int recorder_streams_start(void);
+
+/* recorder_tell.c: what lives. */
+void recorder_tell_late(void); /* all, when recording begins */
+void recorder_tell_again(struct recorder_stream *stream, const struct uvhooks_event *event);
+void recorder_tell_states(struct recorder_stream *stream, bool all_spaces, uvhooks_async_id loop);
+void recorder_tell_begin(bool late);
+
+/* What its record says. */
+struct recorder_values;
+void recorder_tell_values(const struct uvhooks_resource *resource, struct recorder_values *values);
+void recorder_tell_definitions(const struct uvhooks_resource *resource); /* under the lock */
 
 /* recorder_record.c: the records of the slow path. */
 struct recorder_values {

@@ -29,6 +29,7 @@ struct segment {
 /* Under `lock`, which a fork finds open: the slow path of other threads is not in the child. */
 static struct segment segments[SEGMENTS];
 static size_t segment_count;
+static struct uvhooks_trace_memory_segment published[SEGMENTS + 1]; /* the same */
 
 static struct uvhooks_trace_buffer *buffer_at(const struct segment *segment, size_t index)
 {
@@ -53,40 +54,75 @@ static int announce(const struct segment *segment)
 	return recorder_file_append(path, line.text, line.used);
 }
 
+static size_t bytes_of(const struct segment *segment)
+{
+	return segment->count * RECORDER_BUFFER_BYTES;
+}
+
+/*
+ * Not in the children of a fork: so who is attached is the process itself, and nobody else when it
+ * has gone.
+ */
+static bool keep_from_children(const struct segment *segment)
+{
+	return madvise(segment->memory, bytes_of(segment), MADV_DONTFORK) == 0;
+}
+
+/* Memory of this process alone, at `place`, or anywhere. */
+static bool reserve(struct segment *segment, void *place)
+{
+	void *memory = mmap(place, bytes_of(segment), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | (place == NULL ? 0 : MAP_FIXED), -1, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	segment->id = -1;
+	segment->memory = memory;
+	keep_from_children(segment);
+	return true;
+}
+
+/* In the place of what is there: whoever may still write to that writes here. */
 static bool share(struct segment *segment)
 {
-	segment->id = shmget(IPC_PRIVATE, segment->count * RECORDER_BUFFER_BYTES, IPC_CREAT | 0600);
-	if (segment->id < 0)
+	void *memory;
+	int id = shmget(IPC_PRIVATE, bytes_of(segment), IPC_CREAT | 0600);
+
+	if (id < 0)
 		return false;
-	segment->memory = shmat(segment->id, NULL, 0);
-	/* Not in the children of a fork: so who is attached is the process itself, and nobody else
-	   when it has gone. */
-	if (segment->memory != (void *) -1 &&
-	    madvise(segment->memory, segment->count * RECORDER_BUFFER_BYTES, MADV_DONTFORK) == 0 &&
-	    announce(segment) == 0)
-		return true;
-	shmctl(segment->id, IPC_RMID, NULL);
-	if (segment->memory != (void *) -1)
-		shmdt(segment->memory);
+	memory = shmat(id, segment->memory, segment->memory == NULL ? 0 : SHM_REMAP);
+	if (memory != (void *) -1) {
+		segment->id = id;
+		segment->memory = memory;
+		if (keep_from_children(segment) && announce(segment) == 0)
+			return true;
+	}
+	shmctl(id, IPC_RMID, NULL);
+	if (memory != (void *) -1)
+		reserve(segment, memory);
 	return false;
 }
 
-static bool add_segment(void)
+static void share_or_count(struct segment *segment)
+{
+	if (!share(segment))
+		atomic_fetch_add(&recorder_counters.buffers_not_shared, segment->count);
+}
+
+static bool add_segment(size_t count)
 {
 	struct segment *segment = &segments[segment_count];
 
-	if (segment_count == SEGMENTS)
+	if (segment_count == SEGMENTS || recorder_frozen)
 		return false;
 	segment->used = 0;
-	segment->count = segment_count == 0 ? FIRST_COUNT : MORE_COUNT;
-	if (!share(segment)) {
-		segment->id = -1;
-		segment->memory = mmap(NULL, segment->count * RECORDER_BUFFER_BYTES,
-				       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (segment->memory == MAP_FAILED)
-			return false;
-		atomic_fetch_add(&recorder_counters.buffers_not_shared, segment->count);
-	}
+	segment->count = count;
+	segment->memory = NULL;
+	share_or_count(segment);
+	if (segment->memory == NULL && !reserve(segment, NULL))
+		return false;
+	published[segment_count] = (struct uvhooks_trace_memory_segment){
+	    (uintptr_t) segment->memory, RECORDER_BUFFER_BYTES, segment->count};
 	segment_count++;
 	return true;
 }
@@ -99,7 +135,7 @@ struct uvhooks_trace_buffer *recorder_buffer_take(void)
 	recorder_lock();
 	if ((segment_count > 0 &&
 	     segments[segment_count - 1].used < segments[segment_count - 1].count) ||
-	    add_segment()) {
+	    add_segment(segment_count == 0 ? FIRST_COUNT : MORE_COUNT)) {
 		segment = &segments[segment_count - 1];
 		buffer = buffer_at(segment, segment->used++);
 	}
@@ -109,13 +145,28 @@ struct uvhooks_trace_buffer *recorder_buffer_take(void)
 	return buffer;
 }
 
-/* In the child of a fork the shared ones are the parent's, and not mapped. */
+char *recorder_buffers_reserve(size_t count)
+{
+	struct segment *segment = &segments[segment_count];
+
+	if (!add_segment(count))
+		return NULL;
+	segment->used = count;
+	return segment->memory;
+}
+
+/* In the child of a fork none is mapped. */
 void recorder_buffers_forked(void)
 {
-	for (size_t i = 0; i < segment_count; i++)
-		if (segments[i].id < 0)
-			munmap(segments[i].memory, segments[i].count * RECORDER_BUFFER_BYTES);
 	segment_count = 0;
+	memset(published, 0, sizeof(published));
+}
+
+static atomic_bool kept;
+
+void recorder_buffers_keep(void)
+{
+	atomic_store(&kept, true);
 }
 
 /* Other threads may still write: their memory stays until the process is gone. */
@@ -123,6 +174,8 @@ void recorder_buffers_end(void)
 {
 	static char path[PATH_MAX];
 
+	if (atomic_exchange(&kept, false))
+		return;
 	recorder_lock();
 	for (size_t i = 0; i < segment_count; i++)
 		if (segments[i].id >= 0)
@@ -130,4 +183,28 @@ void recorder_buffers_end(void)
 	if (recorder_file_path(path, ".buffers") == 0)
 		unlink(path);
 	recorder_unlock();
+}
+
+/*
+ * A thread may have been on the hot path when the recording was stopped, and stay there for as long
+ * as it is kept waiting: so the addresses remain good for ever. Only what lies there goes.
+ */
+void recorder_buffers_leave(void)
+{
+	recorder_lock();
+	for (size_t i = 0; i < segment_count; i++)
+		reserve(&segments[i], segments[i].memory);
+	recorder_unlock();
+}
+
+/* Those that streams have already, for another recording. Under the lock. */
+void recorder_buffers_begin(void)
+{
+	for (size_t i = 0; i < segment_count; i++)
+		share_or_count(&segments[i]);
+}
+
+const struct uvhooks_trace_memory_segment *recorder_buffer_segments(void)
+{
+	return published;
 }

@@ -145,6 +145,14 @@ void recorder_clock_begin(struct recorder_moment *moment, struct recorder_clock 
 	*moment = first;
 }
 
+void recorder_clock_begin_or_look(struct recorder_moment *moment, struct recorder_clock *clock)
+{
+	if (first.ticks == 0)
+		recorder_clock_begin(moment, clock);
+	else
+		recorder_clock_look(moment, clock);
+}
+
 bool recorder_clock_is_due(uint64_t ticks)
 {
 	return ticks >= atomic_load_explicit(&next_look, memory_order_relaxed);

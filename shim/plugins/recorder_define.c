@@ -15,55 +15,27 @@
 
 #include "log.h"
 
-#define PACKET_BYTES  RECORDER_BUFFER_BYTES
 #define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
+#define PACKET_BYTES  RECORDER_DEFINITION_BYTES
 #define STRING_BYTES  (PATH_MAX + 256) /* a longer one is cut */
-#define CALLBACKS     8192             /* a power of two */
-#define LIBRARIES     512
 #define RESERVE_BYTES ((size_t) 32 * 1024)
 
-static char packet[PACKET_BYTES] __attribute__((aligned(8)));
-static size_t used;     /* bytes of the packet */
-static size_t written;  /* of these, in the file */
-static uint64_t offset; /* of the packet in the file */
-static bool created;
-static unsigned int file_number;
-
-/* Open addressing; when it is full the rest is found by the libraries alone. */
-static const void *callbacks[CALLBACKS];
-static size_t callback_count;
-
-bool recorder_type_known[UINT16_MAX + 1];
-_Atomic uint32_t recorder_stacks_known;
-
-struct library {
-	uintptr_t begin, end;
-	uintptr_t bias;
-	const char *path; /* the loader's; compared, never read */
-};
-
-static struct library libraries[LIBRARIES];
-static size_t library_count;
-static unsigned long long loader_adds; /* objects ever loaded, when they were looked at */
-
-/* What was said of libraries; said again in the child of a fork, where the loader must not be
- * asked. */
-static char library_records[PACKET_BYTES / 2];
-static size_t library_bytes;
+/* Those of the trace that is written to, under the lock. */
+#define here (&recorder_trace->definitions)
 
 static struct uvhooks_trace_packet *header(void)
 {
-	return (struct uvhooks_trace_packet *) packet;
+	return (struct uvhooks_trace_packet *) here->packet;
 }
 
 static void begin_packet(uint64_t ticks)
 {
-	memcpy(header()->uuid, recorder_uuid, sizeof(recorder_uuid));
+	memcpy(header()->uuid, recorder_trace->uuid, sizeof(recorder_trace->uuid));
 	header()->magic = UVHOOKS_TRACE_MAGIC;
 	header()->stream_id = UVHOOKS_TRACE_DEFINITIONS;
 	header()->timestamp_begin = header()->timestamp_end = ticks;
-	used = HEADER_BYTES;
-	written = 0;
+	here->used = HEADER_BYTES;
+	here->written = 0;
 }
 
 /*
@@ -74,22 +46,24 @@ static int write_longer(const char *path)
 {
 	int error = 0;
 
-	if (used > written && written > 0)
-		error = recorder_file_write(path, false, offset + written, offset + written,
-					    packet + written, used - written);
+	if (here->used > here->written && here->written > 0)
+		error = recorder_file_write(
+		    path, false, here->offset + here->written, here->offset + here->written,
+		    here->packet + here->written, here->used - here->written);
 	if (error == 0)
-		error = recorder_file_write(path, !created, offset + (written > 0 ? used : 0),
-					    offset, packet, written > 0 ? HEADER_BYTES : used);
+		error = recorder_file_write(
+		    path, !here->created, here->offset + (here->written > 0 ? here->used : 0),
+		    here->offset, here->packet, here->written > 0 ? HEADER_BYTES : here->used);
 	return error;
 }
 
 /* Another file, since somebody has cut or deleted this one; it begins with this packet. */
 static void next_file(void)
 {
-	file_number++;
-	offset = 0;
-	created = false;
-	written = 0;
+	here->file_number++;
+	here->offset = 0;
+	here->created = false;
+	here->written = 0;
 }
 
 static int find_path(char path[PATH_MAX])
@@ -97,9 +71,9 @@ static int find_path(char path[PATH_MAX])
 	struct log_line name = {.used = 0};
 
 	log_line_text(&name, "definitions");
-	if (file_number > 0) {
+	if (here->file_number > 0) {
 		log_line_text(&name, "-");
-		log_line_number(&name, file_number);
+		log_line_number(&name, here->file_number);
 	}
 	name.text[name.used] = '\0';
 	return recorder_file_path(path, name.text);
@@ -110,8 +84,16 @@ void recorder_define_write(void)
 	static char path[PATH_MAX];
 	int error;
 
-	header()->content_size = header()->packet_size = used * 8;
-	if (used == written || find_path(path) != 0)
+	header()->content_size = header()->packet_size = here->used * 8;
+	if (here->used == here->written)
+		return;
+	if (recorder_frozen && recorder_trace == &recorder_main) {
+		if (!recorder_frozen_define(header(), here->offset, here->used))
+			atomic_fetch_add(&recorder_counters.packets_not_written, 1);
+		here->written = here->used;
+		return;
+	}
+	if (find_path(path) != 0)
 		return;
 	error = write_longer(path);
 	if (error == ENOENT || error == ESTALE) {
@@ -124,25 +106,25 @@ void recorder_define_write(void)
 		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
 		return;
 	}
-	if (!created)
+	if (!here->created)
 		recorder_file_reserve(path, RESERVE_BYTES);
-	created = true;
-	written = used;
+	here->created = true;
+	here->written = here->used;
 }
 
 static void put(const void *bytes, size_t count)
 {
-	memcpy(packet + used, bytes, count);
-	used += count;
+	memcpy(here->packet + here->used, bytes, count);
+	here->used += count;
 }
 
 static void begin_record_at(enum uvhooks_trace_definition number, uint64_t ticks)
 {
 	const uint16_t id = (uint16_t) number;
 
-	if (PACKET_BYTES - used < 256 + 2 * STRING_BYTES) {
+	if (PACKET_BYTES - here->used < 256 + 2 * STRING_BYTES) {
 		recorder_define_write();
-		offset += written;
+		here->offset += here->written;
 		header()->packet_seq_num++;
 		begin_packet(header()->timestamp_end);
 	}
@@ -186,7 +168,8 @@ void recorder_define_thread(uint64_t instance, uint32_t thread_id)
 {
 	char name[17] = "";
 
-	prctl(PR_GET_NAME, name);
+	if (!recorder_frozen)
+		prctl(PR_GET_NAME, name);
 	begin_record(UVHOOKS_TRACE_DEFINITION_thread);
 	put_64(instance);
 	put_32(thread_id);
@@ -221,25 +204,27 @@ void recorder_define_counters(void)
 #undef XX
 	}
 	define_counter("stacks_lost", uvhooks_stacks_lost());
+	if (recorder_trace != &recorder_main)
+		return;
 #define XX(name) define_counter(#name, atomic_load(&recorder_counters.name));
 	RECORDER_COUNTER_MAP(XX)
 #undef XX
 }
 
-void recorder_define_end(void)
+void recorder_define_end(bool process_ends)
 {
-	begin_record(UVHOOKS_TRACE_DEFINITION_end);
+	begin_record(process_ends ? UVHOOKS_TRACE_DEFINITION_end : UVHOOKS_TRACE_DEFINITION_stop);
 }
 
 void recorder_define_type(unsigned int type)
 {
-	if (recorder_is_type_known(type))
+	if (type < UVHOOKS_TYPE_NAMED || here->type_known[type])
 		return;
 	begin_record(UVHOOKS_TRACE_DEFINITION_type);
 	put_16((uint16_t) type);
 	put_string(uvhooks_type_name(type));
 	recorder_define_write();
-	__atomic_store_n(&recorder_type_known[type], true, __ATOMIC_RELEASE);
+	__atomic_store_n(&here->type_known[type], true, __ATOMIC_RELEASE);
 }
 
 static void define_libuv(const struct uvhooks_libuv *libuv, void *data)
@@ -276,9 +261,10 @@ static void find_build_id(const char *notes, size_t bytes, uint8_t id[20])
 	}
 }
 
-static void read_object(const struct dl_phdr_info *info, struct library *library, uint8_t id[20])
+static void read_object(const struct dl_phdr_info *info, struct recorder_library *library,
+			uint8_t id[20])
 {
-	*library = (struct library){UINTPTR_MAX, 0, info->dlpi_addr, info->dlpi_name};
+	*library = (struct recorder_library){UINTPTR_MAX, 0, info->dlpi_addr, info->dlpi_name};
 	memset(id, 0, 20);
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
@@ -295,17 +281,17 @@ static void read_object(const struct dl_phdr_info *info, struct library *library
 	}
 }
 
-static bool is_known(const struct library *library)
+static bool is_known(const struct recorder_library *library)
 {
-	for (size_t i = 0; i < library_count; i++)
-		if (memcmp(&libraries[i], library, sizeof(*library)) == 0)
+	for (size_t i = 0; i < here->library_count; i++)
+		if (memcmp(&here->libraries[i], library, sizeof(*library)) == 0)
 			return true;
 	return false;
 }
 
 static int define_library(struct dl_phdr_info *info, size_t size, void *data)
 {
-	struct library library;
+	struct recorder_library library;
 	uint8_t id[20];
 	size_t before;
 
@@ -313,24 +299,32 @@ static int define_library(struct dl_phdr_info *info, size_t size, void *data)
 	read_object(info, &library, id);
 	if (library.begin >= library.end || is_known(&library))
 		return 0;
-	if (library_count == LIBRARIES)
+	if (here->library_count == RECORDER_LIBRARIES)
 		return 1;
-	libraries[library_count++] = library;
+	here->libraries[here->library_count++] = library;
 	if (size >= offsetof(struct dl_phdr_info, dlpi_subs))
-		loader_adds = info->dlpi_adds;
+		here->loader_adds = info->dlpi_adds;
 	begin_record(UVHOOKS_TRACE_DEFINITION_library);
-	before = used;
+	before = here->used;
 	put_64(library.begin);
 	put_64(library.end);
 	put_64(library.bias);
 	put(id, sizeof(id));
 	put_string(info->dlpi_name == NULL || info->dlpi_name[0] == '\0' ? recorder_program
 									 : info->dlpi_name);
-	if (used - before <= sizeof(library_records) - library_bytes) {
-		memcpy(library_records + library_bytes, packet + before, used - before);
-		library_bytes += used - before;
+	if (here->used - before <= sizeof(here->library_records) - here->library_bytes) {
+		memcpy(here->library_records + here->library_bytes, here->packet + before,
+		       here->used - before);
+		here->library_bytes += here->used - before;
 	}
 	return 0;
+}
+
+/* They may have changed since an earlier trace was begun. */
+void recorder_define_forget_libraries(void)
+{
+	here->library_count = 0;
+	here->library_bytes = 0;
 }
 
 /* Says again what is known; else asks the loader. */
@@ -338,14 +332,14 @@ void recorder_define_libraries(void)
 {
 	const size_t fixed = 3 * sizeof(uint64_t) + 20;
 
-	for (size_t at = 0; at < library_bytes;) {
-		size_t bytes = fixed + strlen(library_records + at + fixed) + 1;
+	for (size_t at = 0; at < here->library_bytes;) {
+		size_t bytes = fixed + strlen(here->library_records + at + fixed) + 1;
 
 		begin_record(UVHOOKS_TRACE_DEFINITION_library);
-		put(library_records + at, bytes);
+		put(here->library_records + at, bytes);
 		at += bytes;
 	}
-	if (library_bytes == 0)
+	if (here->library_bytes == 0)
 		dl_iterate_phdr(define_library, NULL);
 }
 
@@ -361,15 +355,15 @@ static void look_for_libraries(const void *address)
 {
 	unsigned long long adds = 0;
 
-	for (size_t i = 0; i < library_count; i++)
-		if ((uintptr_t) address - libraries[i].begin <
-		    libraries[i].end - libraries[i].begin)
+	for (size_t i = 0; i < here->library_count; i++)
+		if ((uintptr_t) address - here->libraries[i].begin <
+		    here->libraries[i].end - here->libraries[i].begin)
 			return;
 	dl_iterate_phdr(see_adds, &adds);
-	if (adds == loader_adds && adds != 0)
+	if (adds == here->loader_adds && adds != 0)
 		return;
 	dl_iterate_phdr(define_library, NULL);
-	loader_adds = adds;
+	here->loader_adds = adds;
 	recorder_define_libuvs();
 }
 
@@ -378,16 +372,16 @@ void recorder_define_callback(const void *address)
 	size_t slot = ((uintptr_t) address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
 	for (;; slot++) {
-		slot &= CALLBACKS - 1;
-		if (callbacks[slot] == address)
+		slot &= RECORDER_CALLBACKS - 1;
+		if (here->callbacks[slot] == address)
 			return;
-		if (callbacks[slot] == NULL)
+		if (here->callbacks[slot] == NULL)
 			break;
 	}
-	if (callback_count == CALLBACKS / 2)
+	if (here->callback_count == RECORDER_CALLBACKS / 2)
 		return;
-	callbacks[slot] = address;
-	callback_count++;
+	here->callbacks[slot] = address;
+	here->callback_count++;
 	look_for_libraries(address);
 	begin_record(UVHOOKS_TRACE_DEFINITION_callback);
 	put_64((uintptr_t) address);
@@ -418,7 +412,7 @@ static void define_stack(const struct uvhooks_stack *stack)
 void recorder_define_stacks(uint32_t number)
 {
 	struct uvhooks_stack stack = {.size = sizeof(stack)};
-	uint32_t known = atomic_load(&recorder_stacks_known);
+	uint32_t known = atomic_load(&here->stacks_known);
 
 	if (known >= number)
 		return;
@@ -426,20 +420,20 @@ void recorder_define_stacks(uint32_t number)
 		if (uvhooks_read_stack(++known, &stack) == 0)
 			define_stack(&stack);
 	recorder_define_write();
-	atomic_store(&recorder_stacks_known, number);
+	atomic_store(&here->stacks_known, number);
 }
 
 /* In a new folder nothing is defined yet; and nothing in it is older than the clock's first time.
  */
 void recorder_define_begin(const struct recorder_moment *moment)
 {
-	memset(packet, 0, HEADER_BYTES);
-	memset(callbacks, 0, sizeof(callbacks));
-	memset(recorder_type_known, 0, sizeof(recorder_type_known));
-	callback_count = 0;
-	atomic_store(&recorder_stacks_known, 0);
-	offset = 0;
-	created = false;
-	file_number = 0;
+	memset(here->packet, 0, HEADER_BYTES);
+	memset(here->callbacks, 0, sizeof(here->callbacks));
+	memset(here->type_known, 0, sizeof(here->type_known));
+	here->callback_count = 0;
+	atomic_store(&here->stacks_known, 0);
+	here->offset = 0;
+	here->created = false;
+	here->file_number = 0;
 	begin_packet(moment->ticks);
 }

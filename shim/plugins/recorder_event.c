@@ -342,7 +342,7 @@ unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t 
 	return wide;
 }
 
-int recorder_hook(void)
+int recorder_hook(bool enable)
 {
 	static const struct uvhooks_callbacks callbacks = {
 	    .size = sizeof(callbacks),
@@ -368,5 +368,9 @@ int recorder_hook(void)
 	    .stall = on_rare,
 	};
 
-	return uvhooks_hook_enable(uvhooks_create_hook(&callbacks, NULL));
+	static struct uvhooks_hook *hook;
+
+	if (hook == NULL)
+		hook = uvhooks_create_hook(&callbacks, NULL);
+	return enable ? uvhooks_hook_enable(hook) : uvhooks_hook_disable(hook);
 }

@@ -17,13 +17,13 @@
 
 int recorder_file_path(char path[PATH_MAX], const char *name)
 {
-	size_t folder = strlen(recorder_folder), bytes = strlen(name) + 1;
+	size_t folder = strlen(recorder_trace->folder), bytes = strlen(name) + 1;
 
 	if (folder == 0)
 		return ENOENT;
 	if (folder + 1 + bytes > PATH_MAX)
 		return ENAMETOOLONG;
-	memcpy(path, recorder_folder, folder);
+	memcpy(path, recorder_trace->folder, folder);
 	path[folder] = '/';
 	memcpy(path + folder + 1, name, bytes);
 	return 0;

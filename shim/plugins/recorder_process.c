@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <uvhooks/control.h>
+
 #include "log.h"
 
 #define TRIES 1000 /* a process id that comes again gets another number behind it */
@@ -25,16 +27,26 @@
 static struct recorder_process wiped_by_hand;
 struct recorder_process *recorder_process = &wiped_by_hand;
 
-uint8_t recorder_uuid[16];
-char recorder_folder[PATH_MAX];
+struct recorder_trace recorder_main;
+struct recorder_trace *recorder_trace = &recorder_main;
 char recorder_parent[RECORDER_NAME_BYTES * 2];
 char recorder_program[PATH_MAX];
 atomic_uint recorder_folder_number;
 
+void recorder_pause(void)
+{
+	if (!recorder_frozen)
+		sched_yield();
+#ifdef __x86_64__
+	else
+		__builtin_ia32_pause();
+#endif
+}
+
 void recorder_lock(void)
 {
 	while (atomic_flag_test_and_set_explicit(&recorder_process->lock, memory_order_acquire))
-		sched_yield();
+		recorder_pause();
 }
 
 void recorder_unlock(void)
@@ -49,15 +61,39 @@ void recorder_guard_enter(struct recorder_guard *guard)
 {
 	sigset_t all;
 
+	/* A frozen one makes no system call: a handler that jumps out of here would leave the lock
+	   behind, which a program with such handlers must do without. */
+	guard->masked = !recorder_frozen;
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, (sigset_t *) guard->signals);
+	if (guard->masked)
+		pthread_sigmask(SIG_SETMASK, &all, (sigset_t *) guard->signals);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel);
 }
 
 void recorder_guard_leave(const struct recorder_guard *guard)
 {
 	pthread_setcancelstate(guard->cancel, NULL);
-	pthread_sigmask(SIG_SETMASK, (const sigset_t *) guard->signals, NULL);
+	if (guard->masked)
+		pthread_sigmask(SIG_SETMASK, (const sigset_t *) guard->signals, NULL);
+}
+
+bool recorder_slow_enter(struct recorder_guard *guard)
+{
+	recorder_guard_enter(guard);
+	atomic_fetch_add(&recorder_process->slow, 1);
+	/* The child of a fork would have to make a folder. */
+	if (atomic_load(&recorder_process->state) != RECORDER_STOPPED &&
+	    (atomic_load(&recorder_process->state) != RECORDER_FORKED ||
+	     (recorder_is_wanted() && !recorder_frozen)))
+		return true;
+	recorder_slow_leave(guard);
+	return false;
+}
+
+void recorder_slow_leave(const struct recorder_guard *guard)
+{
+	atomic_fetch_sub(&recorder_process->slow, 1);
+	recorder_guard_leave(guard);
 }
 
 static void wipe_by_hand(void)
@@ -68,8 +104,12 @@ static void wipe_by_hand(void)
 
 static bool make_page(void)
 {
-	void *page = mmap(NULL, sizeof(*recorder_process), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page;
+
+	if (recorder_process != &wiped_by_hand)
+		return true;
+	page = mmap(NULL, sizeof(*recorder_process), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page != MAP_FAILED && madvise(page, sizeof(*recorder_process), MADV_WIPEONFORK) == 0) {
 		recorder_process = page;
@@ -164,26 +204,28 @@ static void find_parent(void)
 }
 
 /* Its own, made now: so nobody can have put anything in its place. */
-static int make_folder(void)
+int recorder_make_folder(const char *path)
 {
-	const size_t dir = strlen(recorder_options.dir);
+	char *folder = recorder_trace->folder;
+	const size_t dir = strlen(path);
 	struct log_line name;
 
-	if (mkdir(recorder_options.dir, 0700) != 0 && errno != EEXIST)
+	find_program();
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
 		return errno;
 	for (unsigned int number = 1; number <= TRIES; number++) {
 		name_folder(&name, number);
 		if (dir + 1 + name.used + 1 > PATH_MAX - RECORDER_NAME_BYTES)
 			return ENAMETOOLONG;
-		memcpy(recorder_folder, recorder_options.dir, dir);
-		recorder_folder[dir] = '/';
-		memcpy(recorder_folder + dir + 1, name.text, name.used + 1);
-		if (mkdir(recorder_folder, 0700) == 0)
+		memcpy(folder, path, dir);
+		folder[dir] = '/';
+		memcpy(folder + dir + 1, name.text, name.used + 1);
+		if (mkdir(folder, 0700) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
 	}
-	recorder_folder[0] = '\0';
+	folder[0] = '\0';
 	return errno;
 }
 
@@ -193,10 +235,11 @@ static void make_uuid(void)
 	static unsigned int made;
 	const uint64_t parts[2] = {recorder_monotonic_ns(), (uint64_t) getpid() << 32 | ++made};
 
-	if (getrandom(recorder_uuid, sizeof(recorder_uuid), GRND_NONBLOCK) != sizeof(recorder_uuid))
-		memcpy(recorder_uuid, parts, sizeof(parts));
-	recorder_uuid[6] = (uint8_t) ((recorder_uuid[6] & 0x0f) | 0x40);
-	recorder_uuid[8] = (uint8_t) ((recorder_uuid[8] & 0x3f) | 0x80);
+	if (getrandom(recorder_trace->uuid, sizeof(recorder_trace->uuid), GRND_NONBLOCK) !=
+	    sizeof(recorder_trace->uuid))
+		memcpy(recorder_trace->uuid, parts, sizeof(parts));
+	recorder_trace->uuid[6] = (uint8_t) ((recorder_trace->uuid[6] & 0x0f) | 0x40);
+	recorder_trace->uuid[8] = (uint8_t) ((recorder_trace->uuid[8] & 0x3f) | 0x80);
 }
 
 /* ".buffers" begins with who it is; a process id alone may come again. */
@@ -228,61 +271,115 @@ static void announce_process(void)
 		recorder_file_append(path, line.text, line.used);
 }
 
-/* With a folder there is a trace that can be read, from the first moment on. */
+/* With these there is a trace that can be read. */
+int recorder_begin_files(const struct recorder_moment *moment, const struct recorder_clock *clock)
+{
+	int error;
+
+	make_uuid();
+	error = recorder_metadata_write(clock);
+	if (error != 0)
+		return error;
+	recorder_define_begin(moment);
+	recorder_define_clock(moment);
+	recorder_define_libraries();
+	recorder_define_libuvs();
+	recorder_define_write();
+	return 0;
+}
+
+/* A trace that can be read, from the first moment on. */
 static bool begin_folder(void)
 {
 	struct recorder_moment moment;
 	struct recorder_clock clock;
-	int error;
+	int error = recorder_make_folder(recorder_options.dir);
 
-	find_program();
-	error = make_folder();
+	recorder_main.mode = recorder_options.ring_bytes != 0 ? "ring" : "all";
+	if (error == 0) {
+		recorder_clock_begin(&moment, &clock);
+		announce_process();
+		error = recorder_begin_files(&moment, &clock);
+	}
 	if (error != 0) {
 		errno = error;
 		return false;
 	}
-	make_uuid();
-	recorder_clock_begin(&moment, &clock);
-	announce_process();
-	error = recorder_metadata_write(&clock);
-	if (error != 0) {
-		errno = error;
-		return false;
-	}
-	recorder_define_begin(&moment);
-	recorder_define_clock(&moment);
-	recorder_define_libraries();
-	recorder_define_libuvs();
-	recorder_define_write();
 	atomic_fetch_add(&recorder_folder_number, 1);
 	return true;
 }
 
-bool recorder_begin(void)
+bool recorder_prepare(void)
 {
-	bool done;
+	static bool prepared;
 
-	if (!make_page())
-		return false;
-	find_parent();
-	done = begin_folder();
-	atomic_store(&recorder_process->state, RECORDER_RUNS);
-	return done;
+	if (!prepared)
+		prepared = recorder_streams_start() == 0 && make_page();
+	return prepared;
 }
 
-/* A child of the fork begins from nothing: all that there is belongs to its parent. */
-static void forget_parent(void)
+void recorder_publish(void)
 {
-	const char *folder = base_name(recorder_folder);
+	static struct uvhooks_trace_memory memory;
 
-	memset(recorder_parent, 0, sizeof(recorder_parent));
-	memcpy(recorder_parent, folder, strnlen(folder, sizeof(recorder_parent) - 1));
-	recorder_streams_forked();
-	recorder_buffers_forked();
-	recorder_ring_forked();
+	memory = (struct uvhooks_trace_memory){
+	    .size = sizeof(memory),
+	    .folder = (uintptr_t) recorder_main.folder,
+	    .metadata = (uintptr_t) recorder_main.metadata.text,
+	    .metadata_bytes = (uintptr_t) &recorder_main.metadata.whole,
+	    .definitions = (uintptr_t) recorder_main.definitions.packet,
+	    .libraries = (uintptr_t) recorder_main.definitions.library_records,
+	    .library_bytes = (uintptr_t) &recorder_main.definitions.library_bytes,
+	    .segments = (uintptr_t) recorder_buffer_segments(),
+	};
+	uvhooks_publish(UVHOOKS_TRACE_MEMORY, &memory, sizeof(memory));
+}
+
+static void forget_counts(void)
+{
+	recorder_ring_begin();
 #define XX(name) atomic_store(&recorder_counters.name, 0);
 	RECORDER_COUNTER_MAP(XX)
 #undef XX
+}
+
+/* The child of a fork begins from nothing: all that there is belongs to its parent. */
+static void forget_parent(void)
+{
+	recorder_trace = &recorder_main;
+	recorder_streams_forked();
+	recorder_buffers_forked();
+	forget_counts();
+}
+
+/* Under no lock: nobody else records. */
+bool recorder_begin(bool forked)
+{
+	bool done;
+
+	if (forked)
+		forget_parent();
+	else
+		forget_counts();
+	find_parent();
+	recorder_streams_begin();
+	recorder_lock();
+	/* In the child of a fork another thread may have been in the loader. */
+	if (!forked)
+		recorder_define_forget_libraries();
+	done = begin_folder();
+	if (done)
+		recorder_buffers_begin();
+	if (done && recorder_options.frozen && !recorder_frozen_begin()) {
+		errno = ENOMEM;
+		done = false;
+	}
+	if (!done)
+		recorder_main.folder[0] = '\0';
+	recorder_unlock();
+	if (done)
+		atomic_store(&recorder_process->state, RECORDER_RUNS);
+	return done;
 }
 
 bool recorder_begin_again(void)
@@ -292,8 +389,14 @@ bool recorder_begin_again(void)
 	bool forked = atomic_load(&recorder_process->state) == RECORDER_FORKED;
 	bool done = false;
 
-	if (forked)
+	if (forked) {
+		const char *folder = base_name(recorder_main.folder);
+
+		memset(recorder_parent, 0, sizeof(recorder_parent));
+		memcpy(recorder_parent, folder, strnlen(folder, sizeof(recorder_parent) - 1));
 		forget_parent();
+		recorder_tell_begin(false);
+	}
 	recorder_lock();
 	/* Another thread may have been here; and what failed will fail again. */
 	if (forked || (number == atomic_load(&recorder_folder_number) && failed == 0)) {
@@ -302,12 +405,23 @@ bool recorder_begin_again(void)
 		done = begin_folder();
 		failed = done ? 0 : 1;
 		if (!done)
-			recorder_folder[0] = '\0';
+			recorder_main.folder[0] = '\0';
 	}
 	recorder_unlock();
 	if (forked)
 		atomic_store(&recorder_process->state, RECORDER_RUNS);
 	return done;
+}
+
+void recorder_finish(bool process_ends)
+{
+	recorder_lock();
+	recorder_define_counters();
+	recorder_define_end(process_ends);
+	recorder_define_write();
+	recorder_unlock();
+	if (!recorder_frozen)
+		recorder_buffers_end();
 }
 
 void recorder_end(void)
@@ -321,11 +435,6 @@ void recorder_end(void)
 	recorder_guard_enter(&guard);
 	atomic_store(&recorder_process->state, RECORDER_ENDS);
 	recorder_streams_end();
-	recorder_lock();
-	recorder_define_counters();
-	recorder_define_end();
-	recorder_define_write();
-	recorder_unlock();
-	recorder_buffers_end();
+	recorder_finish(true);
 	recorder_guard_leave(&guard);
 }

@@ -145,7 +145,7 @@ void recorder_record_state(struct recorder_stream *stream, uvhooks_async_id id, 
 	struct uvhooks_state state = {.size = sizeof(state)};
 	struct recorder_values values = {.id = id};
 
-	if (uvhooks_resource_state(type, pointer, &state) != 0)
+	if (recorder_frozen || uvhooks_resource_state(type, pointer, &state) != 0)
 		return;
 	values.flags = state.flags;
 	values.fd = (uint64_t) (int64_t) state.fd;

@@ -28,13 +28,15 @@ static size_t used; /* entries from here on were never used */
 static uint64_t total_bytes, written_bytes, turn;
 
 atomic_uint recorder_generation;
+_Atomic uint64_t recorder_bytes_written;
 
-void recorder_ring_forked(void)
+void recorder_ring_begin(void)
 {
 	memset(files, 0, sizeof(files[0]) * used);
 	used = 0;
 	total_bytes = written_bytes = turn = 0;
 	atomic_store(&recorder_generation, 0);
+	atomic_store(&recorder_bytes_written, 0);
 }
 
 static struct file *find(const struct recorder_stream *stream)
@@ -125,6 +127,7 @@ void recorder_ring_wrote(const struct recorder_stream *stream, size_t bytes)
 {
 	struct file *file;
 
+	atomic_fetch_add_explicit(&recorder_bytes_written, bytes, memory_order_relaxed);
 	if (recorder_options.ring_bytes == 0)
 		return;
 	recorder_lock();

@@ -10,19 +10,17 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "log.h"
 
-#define PACKET_MAX    (RECORDER_BUFFER_BYTES - sizeof(struct uvhooks_trace_buffer))
-#define LIMIT         (PACKET_MAX - RECORDER_RECORD_BYTES)
-#define HEADER_BYTES  sizeof(struct uvhooks_trace_packet)
-#define STRANGERS_MAX 32
-#define APART_TICKS   16
+#define PACKET_MAX     (RECORDER_BUFFER_BYTES - sizeof(struct uvhooks_trace_buffer))
+#define LIMIT          (PACKET_MAX - RECORDER_RECORD_BYTES)
+#define HEADER_BYTES   sizeof(struct uvhooks_trace_packet)
+#define STRANGERS_MAX  32
+#define APART_TICKS    16
+#define FROZEN_STREAMS 64
 
 _Static_assert(sizeof(struct uvhooks_trace_buffer) % 64 == 0, "packets begin with a cache line");
 
@@ -37,15 +35,15 @@ struct recorder_counters recorder_counters;
 static pthread_key_t at_thread_end;
 static struct recorder_stream *_Atomic all_streams; /* linked by `next`; only ever added to */
 static atomic_ullong instances;
-static atomic_bool listed; /* what was alive when recording began */
+static atomic_uint recordings;
 
-static void take_file(struct recorder_stream *stream)
+void recorder_stream_hold(struct recorder_stream *stream)
 {
 	while (atomic_flag_test_and_set_explicit(&stream->busy, memory_order_acquire))
-		sched_yield();
+		recorder_pause();
 }
 
-static void leave_file(struct recorder_stream *stream)
+void recorder_stream_release(struct recorder_stream *stream)
 {
 	atomic_flag_clear_explicit(&stream->busy, memory_order_release);
 }
@@ -101,7 +99,7 @@ static int address_packet(struct recorder_stream *stream)
 
 	recorder_lock();
 	follow_folder(stream);
-	memcpy(packet->uuid, recorder_uuid, sizeof(packet->uuid));
+	memcpy(packet->uuid, recorder_main.uuid, sizeof(packet->uuid));
 	error = recorder_file_path(stream->path, stream->buffer->file);
 	recorder_unlock();
 	return error;
@@ -138,12 +136,21 @@ static int try_to_write(struct recorder_stream *stream, size_t bytes)
 	return error;
 }
 
+/* Not for want of room: who reads the trace may be allowed what this process is not. */
+static bool is_refusal(int error)
+{
+	return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE ||
+	       (error == ENOENT && recorder_main.folder[0] == '\0');
+}
+
 static bool write_packet(struct recorder_stream *stream, size_t bytes)
 {
 	const struct uvhooks_trace_buffer *buffer = stream->buffer;
 	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
 	enum recorder_room room = recorder_ring_room(stream, bytes - stream->written);
+	int error;
 
+	stream->refused = false;
 	/* At exit it may be that of a later record than `bytes` has: that is no lie. */
 	packet->timestamp_end = __atomic_load_n(&buffer->last, __ATOMIC_RELAXED);
 	packet->content_size = packet->packet_size = bytes * 8;
@@ -155,7 +162,26 @@ static bool write_packet(struct recorder_stream *stream, size_t bytes)
 	if (room != RECORDER_WRITE)
 		return false;
 	/* Again, if the first time something was found that the second can do without. */
-	return try_to_write(stream, bytes) == 0 || try_to_write(stream, bytes) == 0;
+	error = try_to_write(stream, bytes);
+	if (error != 0)
+		error = try_to_write(stream, bytes);
+	stream->refused = is_refusal(error);
+	return error == 0;
+}
+
+/*
+ * The packet that was not written stays in its buffer, where the reader finds it: as news, if it
+ * says something else than the buffer of how much was lost.
+ */
+static bool is_left(const struct recorder_stream *stream)
+{
+	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
+
+	if (!stream->refused || atomic_load(&recorder_process->state) != RECORDER_ENDS)
+		return false;
+	packet->events_discarded = stream->header.events_discarded;
+	recorder_buffers_keep();
+	return true;
 }
 
 /* What is not in the file already is lost. Returns how many events that are. */
@@ -178,26 +204,46 @@ static bool is_news(const struct recorder_stream *stream, size_t bytes)
 	return bytes > HEADER_BYTES || stream->buffer->discarded != stream->header.events_discarded;
 }
 
-static void finish_packet(struct recorder_stream *stream)
+/* Until it is no more it is there twice, as the same file. */
+static void keep_packet(struct recorder_stream *stream, size_t bytes)
+{
+	recorder_frozen_keep(stream->buffer, bytes);
+	stream->header.events_discarded = stream->buffer->discarded;
+	__atomic_store_n(&stream->buffer->committed, 0, __ATOMIC_RELEASE);
+	stream->header.packet_seq_num++;
+	next_file(stream);
+}
+
+/* Nothing comes behind the last packet, which may stay where it is. */
+static void finish_packet(struct recorder_stream *stream, bool last)
 {
 	struct uvhooks_trace_buffer *buffer = stream->buffer;
 	const size_t bytes = buffer->committed;
 
 	if (bytes < HEADER_BYTES || !is_news(stream, bytes))
 		return;
-	take_file(stream);
-	if (bytes != stream->written && !write_packet(stream, bytes))
+	recorder_stream_hold(stream);
+	if (recorder_frozen) {
+		keep_packet(stream, bytes);
+		recorder_stream_release(stream);
+		return;
+	}
+	if (bytes == stream->written || write_packet(stream, bytes)) {
+		stream->header.events_discarded = buffer->discarded;
+	} else if (last && is_left(stream)) {
+		recorder_stream_release(stream);
+		return;
+	} else {
 		__atomic_store_n(&buffer->discarded, buffer->discarded + count_lost(stream, bytes),
 				 __ATOMIC_RELAXED);
-	else
-		stream->header.events_discarded = buffer->discarded;
+	}
 	/* From here on the packet is no more: a killed process must not have it twice. */
 	__atomic_store_n(&buffer->committed, 0, __ATOMIC_RELEASE);
 	/* Where it failed, a part of it may have been written before, as a packet that counts. */
 	buffer->offset += stream->written;
 	stream->header.packet_seq_num += stream->written != 0;
 	stream->written = 0;
-	leave_file(stream);
+	recorder_stream_release(stream);
 }
 
 static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
@@ -210,8 +256,8 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 		ticks = buffer->last;
 	if (ticks < header->timestamp_begin + APART_TICKS)
 		ticks = header->timestamp_begin + APART_TICKS;
-	take_file(stream);
-	memcpy(header->uuid, recorder_uuid, sizeof(header->uuid));
+	recorder_stream_hold(stream);
+	memcpy(header->uuid, recorder_main.uuid, sizeof(header->uuid));
 	header->timestamp_begin = header->timestamp_end = ticks;
 	header->id_base = id >> 32 << 32;
 	header->execution = uvhooks_execution_async_id();
@@ -219,106 +265,17 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 	stream->id_base = header->id_base;
 	stream->strangers = 0;
 	__atomic_store_n(&buffer->last, ticks, __ATOMIC_RELAXED);
-	leave_file(stream);
+	recorder_stream_release(stream);
 	__atomic_store_n(&buffer->committed, HEADER_BYTES, __ATOMIC_RELEASE);
 }
 
-/* One more record fits; else another packet is begun. */
-static void make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
+void recorder_make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks)
 {
 	if (stream->buffer->committed >= HEADER_BYTES && stream->buffer->committed < LIMIT &&
 	    stream->strangers < STRANGERS_MAX)
 		return;
-	finish_packet(stream);
+	finish_packet(stream, false);
 	begin_packet(stream, id, ticks);
-}
-
-struct listing {
-	struct recorder_stream *stream;
-	uvhooks_async_id except; /* it is about to be told otherwise */
-	unsigned int space;
-	bool all_spaces;
-	bool with_states; /* the loops are this thread's, and at rest */
-	uint64_t left;
-};
-
-/* Stacks are defined up to a number, so the later one's will do. */
-static void define_places(const struct uvhooks_resource *resource)
-{
-	const uint32_t last = resource->init_stack > resource->start_stack ? resource->init_stack
-									   : resource->start_stack;
-
-	if (last <= atomic_load(&recorder_stacks_known))
-		return;
-	recorder_lock();
-	recorder_define_stacks(last);
-	recorder_unlock();
-}
-
-static void list_resource(const struct uvhooks_resource *resource, void *data)
-{
-	struct listing *listing = data;
-	struct recorder_stream *stream = listing->stream;
-	struct recorder_values values = {
-	    .id = resource->async_id,
-	    .trigger = resource->trigger_async_id,
-	    .other = resource->arm_async_id,
-	    .callback = (uintptr_t) resource->callback,
-	    .flags = resource->loop == NULL ? UVHOOKS_TRACE_NO_LOOP : 0,
-	    .type = resource->type,
-	    .fs_type = (uint64_t) (int64_t) resource->fs_type,
-	};
-	uint64_t ticks;
-
-	if (listing->left == 0 || resource->async_id == listing->except ||
-	    (!listing->all_spaces && uvhooks_id_space(resource->async_id) != listing->space))
-		return;
-	listing->left--;
-	define_places(resource);
-	ticks = recorder_ticks();
-	make_room(stream, resource->async_id, ticks);
-	recorder_record_put(stream, UVHOOKS_TRACE_RESOURCE, ticks, &values);
-	recorder_record_places(stream, resource, ticks);
-	if (listing->with_states)
-		recorder_record_state(stream, resource->async_id, resource->type, resource->pointer,
-				      ticks);
-}
-
-/*
- * Who reads a flight recorder's trace has not seen the resources' inits: so all that live are told
- * from time to time, by each thread those of its loop, in a part of the ring that is bounded.
- */
-static void list_resources(struct recorder_stream *stream, const struct uvhooks_event *event)
-{
-	const unsigned int generation = atomic_load(&recorder_generation);
-	struct listing listing = {.stream = stream, .left = UINT64_MAX};
-
-	listing.except = event->event == UVHOOKS_EVENT_INIT ? event->async_id : UVHOOKS_ID_UNSET;
-	listing.space = uvhooks_id_space(event->async_id);
-	listing.all_spaces = !atomic_exchange(&listed, true);
-	if (stream->generation == generation && !listing.all_spaces)
-		return;
-	stream->generation = generation;
-	if (recorder_options.ring_bytes != 0)
-		listing.left = recorder_options.ring_bytes / 16 / RECORDER_RECORD_BYTES;
-	uvhooks_for_each_resource(list_resource, &listing);
-}
-
-/* What is there when a loop cannot be closed, or at the end: nobody can ask for it afterwards. */
-static void list_states(struct recorder_stream *stream, bool all_spaces, uvhooks_async_id loop)
-{
-	struct listing listing = {
-	    .stream = stream,
-	    .except = UVHOOKS_ID_UNSET,
-	    .space = uvhooks_id_space(loop),
-	    .all_spaces = all_spaces,
-	    .with_states = true,
-	    .left = UINT64_MAX,
-	};
-
-	if (recorder_options.ring_bytes != 0)
-		listing.left = recorder_options.ring_bytes / 4 / RECORDER_RECORD_BYTES;
-	uvhooks_for_each_resource(list_resource, &listing);
 }
 
 static void look_at_clock(uint64_t ticks)
@@ -331,14 +288,15 @@ static void look_at_clock(uint64_t ticks)
 	recorder_lock();
 	recorder_clock_look(&moment, &clock);
 	recorder_define_clock(&moment);
-	recorder_metadata_clock(&clock);
+	if (!recorder_frozen)
+		recorder_metadata_clock(&clock);
 	recorder_unlock();
 }
 
 static bool is_defined(const struct recorder_stream *stream, const struct uvhooks_event *event)
 {
 	return recorder_is_seen(stream, event->callback) && recorder_is_type_known(event->type) &&
-	       event->stack <= atomic_load_explicit(&recorder_stacks_known, memory_order_relaxed);
+	       recorder_are_stacks_known(event->stack);
 }
 
 static void define(struct recorder_stream *stream, const struct uvhooks_event *event)
@@ -362,24 +320,27 @@ static void write_through(struct recorder_stream *stream)
 {
 	size_t bytes;
 
-	take_file(stream);
+	if (recorder_frozen)
+		return; /* it is where it will be found */
+	recorder_stream_hold(stream);
 	bytes = stream->buffer == NULL
 		    ? 0
 		    : __atomic_load_n(&stream->buffer->committed, __ATOMIC_ACQUIRE);
 	if (bytes >= HEADER_BYTES && is_news(stream, bytes) && bytes != stream->written &&
-	    !write_packet(stream, bytes))
+	    !write_packet(stream, bytes) && !is_left(stream))
 		count_lost(stream, bytes);
-	leave_file(stream);
+	recorder_stream_release(stream);
 }
 
 /* All of it, and how much was lost. */
 static void finish_stream(struct recorder_stream *stream)
 {
-	finish_packet(stream);
-	if (stream->buffer->discarded == stream->header.events_discarded)
+	finish_packet(stream, true);
+	if (stream->buffer->committed != 0 ||
+	    stream->buffer->discarded == stream->header.events_discarded)
 		return;
 	begin_packet(stream, stream->id_base, stream->buffer->last);
-	finish_packet(stream);
+	finish_packet(stream, true);
 }
 
 static void put(struct recorder_stream *stream, const struct uvhooks_event *event, uint64_t ticks)
@@ -411,11 +372,12 @@ static void get_ready(struct recorder_stream *stream, const struct uvhooks_event
 	/* When the process ends, each event comes here. */
 	if (atomic_load(&recorder_process->state) == RECORDER_RUNS)
 		atomic_store(&stream->limit, LIMIT);
+	stream->details = recorder_options.details;
 	define(stream, event);
 	look_at_clock(ticks);
-	make_room(stream, event->async_id, ticks);
-	list_resources(stream, event);
-	make_room(stream, event->async_id, ticks);
+	recorder_make_room(stream, event->async_id, ticks);
+	recorder_tell_again(stream, event);
+	recorder_make_room(stream, event->async_id, ticks);
 }
 
 static struct recorder_stream *add_stream(void)
@@ -433,6 +395,22 @@ static struct recorder_stream *add_stream(void)
 	return stream;
 }
 
+/* With their buffers, for threads that come later. */
+bool recorder_streams_reserve(void)
+{
+	char *buffers = recorder_buffers_reserve(FROZEN_STREAMS);
+
+	for (size_t i = 0; buffers != NULL && i < FROZEN_STREAMS; i++) {
+		struct recorder_stream *stream = add_stream();
+
+		if (stream == NULL)
+			return false;
+		stream->buffer =
+		    (struct uvhooks_trace_buffer *) (buffers + i * RECORDER_BUFFER_BYTES);
+	}
+	return buffers != NULL;
+}
+
 /* One that a thread has left, with its buffer, or a new one; and it is taken. */
 static struct recorder_stream *take_stream(void)
 {
@@ -441,7 +419,7 @@ static struct recorder_stream *take_stream(void)
 	recorder_lock();
 	for (stream = atomic_load(&all_streams); stream != NULL && stream->used;)
 		stream = stream->next;
-	if (stream == NULL)
+	if (stream == NULL && !recorder_frozen)
 		stream = add_stream();
 	if (stream != NULL)
 		stream->used = true;
@@ -449,26 +427,27 @@ static struct recorder_stream *take_stream(void)
 	return stream;
 }
 
-static struct recorder_stream *begin_stream(void)
+/* Nothing of an earlier recording is left; what a thread on the hot path may have added goes, too.
+ */
+static void begin_recording(struct recorder_stream *stream)
 {
-	struct recorder_stream *stream = take_stream();
+	memset(stream->buffer, 0, sizeof(*stream->buffer));
+	memset(&stream->header, 0, sizeof(stream->header));
+	stream->recording = atomic_load(&recordings);
+	stream->written = 0;
+}
 
-	if (stream == NULL)
-		return NULL;
-	take_file(stream);
-	if (stream->buffer == NULL)
-		stream->buffer = recorder_buffer_take();
-	if (stream->buffer == NULL) {
-		stream->used = false;
-		leave_file(stream);
-		return NULL;
-	}
+/* For this thread, and for this recording. */
+static void begin_here(struct recorder_stream *stream, uint32_t thread_id)
+{
+	if (stream->recording != atomic_load(&recordings))
+		begin_recording(stream);
 	memset(stream->seen, 0, sizeof(stream->seen));
 	stream->packet = packet_of(stream);
 	stream->clock_is_tsc = recorder_clock_is_tsc;
-	stream->details = recorder_options.details;
-	stream->thread_id = (uint32_t) syscall(SYS_gettid);
+	stream->thread_id = thread_id;
 	stream->generation = atomic_load(&recorder_generation);
+	stream->untold = true;
 	stream->header.magic = UVHOOKS_TRACE_MAGIC;
 	stream->header.stream_id = UVHOOKS_TRACE_EVENTS;
 	stream->header.stream_instance_id = stream->instance;
@@ -478,21 +457,57 @@ static struct recorder_stream *begin_stream(void)
 		recorder_define_thread(stream->instance, stream->thread_id);
 	recorder_unlock();
 	__atomic_store_n(&stream->buffer->magic, UVHOOKS_TRACE_BUFFER_MAGIC, __ATOMIC_RELEASE);
-	leave_file(stream);
+}
+
+static struct recorder_stream *begin_stream(uint32_t thread_id)
+{
+	struct recorder_stream *stream = take_stream();
+
+	if (stream == NULL)
+		return NULL;
+	recorder_stream_hold(stream);
+	if (stream->buffer == NULL)
+		stream->buffer = recorder_buffer_take();
+	if (stream->buffer == NULL) {
+		stream->used = false;
+		recorder_stream_release(stream);
+		return NULL;
+	}
+	begin_here(stream, thread_id);
+	recorder_stream_release(stream);
 	recorder_here = stream;
 	pthread_setspecific(at_thread_end, stream);
 	return stream;
 }
 
-static struct recorder_stream *own_stream(void)
+/*
+ * In the child of a fork the thread's stream is wiped. Where another thread has recorded first,
+ * that one has put only its own away.
+ */
+static bool has_stream(void)
 {
+	return recorder_here != &recorder_nobody && recorder_here->buffer != NULL;
+}
+
+struct recorder_stream *recorder_own_stream(uint32_t thread_id)
+{
+	struct recorder_stream *stream;
+
 	if (atomic_load(&recorder_process->state) == RECORDER_FORKED)
 		recorder_begin_again();
-	return recorder_here != &recorder_nobody ? recorder_here : begin_stream();
+	if (!has_stream())
+		return begin_stream(thread_id);
+	stream = recorder_here;
+	if (stream->recording != atomic_load(&recordings)) {
+		recorder_stream_hold(stream);
+		begin_here(stream, thread_id);
+		recorder_stream_release(stream);
+	}
+	return stream;
 }
 
 /* The hot path goes by its own copy. */
-static void follow_buffer(struct recorder_stream *stream)
+void recorder_follow_buffer(struct recorder_stream *stream)
 {
 	stream->at = stream->buffer->committed;
 	stream->last = stream->buffer->last;
@@ -506,41 +521,52 @@ void recorder_slow(const struct uvhooks_event *event)
 
 	if (is_ready(stream, event, ticks)) {
 		put(stream, event, ticks);
-		follow_buffer(stream);
+		recorder_follow_buffer(stream);
 		return;
 	}
-	recorder_guard_enter(&guard);
-	stream = own_stream();
+	if (!recorder_slow_enter(&guard))
+		return;
+	stream = recorder_own_stream(event->thread_id);
 	if (stream == NULL) {
 		atomic_fetch_add(&recorder_counters.events_discarded, 1);
 	} else {
 		get_ready(stream, event, ticks);
 		put(stream, event, ticks);
 		if (event->event == UVHOOKS_EVENT_LOOP_BUSY)
-			list_states(stream, false, event->async_id);
+			recorder_tell_states(stream, false, event->async_id);
 		if (atomic_load(&recorder_process->state) == RECORDER_ENDS)
 			write_through(stream);
-		follow_buffer(stream);
+		recorder_follow_buffer(stream);
 	}
-	recorder_guard_leave(&guard);
+	recorder_slow_leave(&guard);
 }
 
 static void end_stream(void *data)
 {
 	struct recorder_stream *stream = data;
 	struct recorder_guard guard;
+	bool left = false;
 
 	/* In the child of a fork it is the parent's. */
 	if (atomic_load(&recorder_process->state) == RECORDER_FORKED || stream != recorder_here)
 		return;
-	recorder_guard_enter(&guard);
-	finish_stream(stream);
+	/* Stopped: what is in it has been written. */
+	if (!recorder_slow_enter(&guard)) {
+		recorder_here = &recorder_nobody;
+		atomic_store(&stream->used, false);
+		return;
+	}
+	if (stream->recording == atomic_load(&recordings)) {
+		finish_stream(stream);
+		left = is_left(stream);
+		/* Nothing is in the buffer: a packet is begun by the next thread. */
+		if (!left)
+			__atomic_store_n(&stream->buffer->committed, 0, __ATOMIC_RELEASE);
+		recorder_follow_buffer(stream);
+	}
 	recorder_here = &recorder_nobody;
-	/* Nothing is in the buffer: a packet is begun by the next thread. */
-	__atomic_store_n(&stream->buffer->committed, 0, __ATOMIC_RELEASE);
-	follow_buffer(stream);
-	stream->used = false;
-	recorder_guard_leave(&guard);
+	stream->used = left;
+	recorder_slow_leave(&guard);
 }
 
 /* In the child of a fork, whose only thread this is. */
@@ -548,20 +574,48 @@ void recorder_streams_forked(void)
 {
 	atomic_store(&all_streams, NULL);
 	recorder_here = &recorder_nobody;
-	atomic_store(&listed, false);
+}
+
+/* Each thread begins anew with its next event; none is among them yet. */
+void recorder_streams_begin(void)
+{
+	atomic_fetch_add(&recordings, 1);
+	recorder_streams_nudge();
+}
+
+struct recorder_stream *recorder_streams(void)
+{
+	return atomic_load(&all_streams);
+}
+
+/* Of a thread that has ended, and could not write then how much it had lost. */
+static void finish_unused(struct recorder_stream *stream)
+{
+	bool unused;
+
+	recorder_lock();
+	unused = !stream->used && stream->buffer != NULL;
+	if (unused)
+		stream->used = true;
+	recorder_unlock();
+	if (unused)
+		finish_stream(stream);
 }
 
 /* Other threads may go on; what they record from now on is written event by event. */
 void recorder_streams_end(void)
 {
 	recorder_streams_nudge();
-	if (recorder_here != &recorder_nobody) {
-		list_states(recorder_here, true, 0);
+	if (has_stream()) {
+		recorder_tell_states(recorder_here, true, 0);
 		finish_stream(recorder_here);
 	}
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next)
-		write_through(stream);
+		if (stream->recording == atomic_load(&recordings)) {
+			write_through(stream);
+			finish_unused(stream);
+		}
 }
 
 void recorder_streams_nudge(void)

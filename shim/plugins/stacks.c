@@ -13,9 +13,14 @@
  * - watchdog_ms=MS: look where a callback is that runs for longer than that, and again when it has
  *   run for twice, four times as long, and so on
  *
+ * While the program runs, sample=, types= (all: of all), at= and watchdog_ms= (0: none) can be
+ * changed.
+ *
  * A stack is known by its return addresses, and by what annotators say of it, and kept once.
  */
 #include "stacks.h"
+
+#include <stdio.h>
 
 static __thread uint32_t random_state __attribute__((tls_model("initial-exec")));
 static __thread uint32_t until_next __attribute__((tls_model("initial-exec")));
@@ -111,10 +116,13 @@ static int stacks_init(struct uvhooks_plugin_args *args)
 	    .size = sizeof(source), .capture = capture, .read = stacks_read, .lost = lost};
 	int result;
 
-	if (stacks_options_read(args) != 0)
+	struct stacks_options options = stacks_options_usual;
+
+	if (stacks_options_read(args, &options) != 0)
 		return -1;
 	if (args->dry_run)
 		return 0;
+	stacks_options = options;
 	if (stacks_slow_start() != 0 || stacks_store_start() != 0 || stacks_walk_start() != 0 ||
 	    stacks_learn_start() != 0)
 		return uvhooks_plugin_error(args, "no memory for stacks");
@@ -126,6 +134,45 @@ static int stacks_init(struct uvhooks_plugin_args *args)
 	return stacks_options.watchdog_ms == 0 ? 0 : stacks_watchdog_start(args);
 }
 
+/* Is there anything else among them, on which what is kept already depends? */
+static bool changes_what_is_kept(const struct stacks_options *options)
+{
+	return options->depth != stacks_options.depth || options->max != stacks_options.max ||
+	       options->by_frame_pointers != stacks_options.by_frame_pointers;
+}
+
+/*
+ * Other threads read the options meanwhile, each by itself: a stack more or less is all that comes
+ * of that.
+ */
+static int stacks_configure(struct uvhooks_plugin_args *args)
+{
+	struct stacks_options options = stacks_options;
+	const uint32_t watchdog_ms = stacks_options.watchdog_ms;
+
+	if (stacks_options_read(args, &options) != 0)
+		return -1;
+	if (changes_what_is_kept(&options))
+		return uvhooks_plugin_error(args, "depth=, max= and unwind= are chosen when the "
+						  "plugin is loaded");
+	if (args->dry_run)
+		return 0;
+	stacks_options = options;
+	if (options.watchdog_ms == 0 && watchdog_ms != 0)
+		stacks_watchdog_stop();
+	if (options.watchdog_ms == 0 || watchdog_ms != 0 || stacks_watchdog_start(args) == 0)
+		return 0;
+	stacks_options.watchdog_ms = 0;
+	return -1;
+}
+
+static void stacks_status(char *text, size_t bytes)
+{
+	snprintf(text, bytes, "%u stacks, %llu lost, 1/%u taken; watchdog_ms=%u", stacks_count(),
+		 (unsigned long long) lost(NULL), stacks_options.sample,
+		 stacks_options.watchdog_ms);
+}
+
 UVHOOKS_PLUGIN = {
     .size = sizeof(struct uvhooks_plugin),
     .abi = UVHOOKS_PLUGIN_ABI,
@@ -133,4 +180,6 @@ UVHOOKS_PLUGIN = {
     .summary = "where resources are made and armed: sample=1/N, types=LIST, at=init|arm|both, "
 	       "unwind=dwarf|frames, depth=N, max=N and watchdog_ms=MS",
     .init = stacks_init,
+    .configure = stacks_configure,
+    .status = stacks_status,
 };

@@ -44,8 +44,10 @@ struct stacks_options {
 
 extern struct stacks_options stacks_options;
 
-/* 0, or -1 and the reason in `args`. */
-int stacks_options_read(struct uvhooks_plugin_args *args);
+extern const struct stacks_options stacks_options_usual;
+
+/* What is not named stays as it is in `options`. 0, or -1 and the reason in `args`. */
+int stacks_options_read(struct uvhooks_plugin_args *args, struct stacks_options *options);
 
 /* stacks_slow.c: what must hold on the slow path. */
 struct stacks_guard {
@@ -205,5 +207,11 @@ uintptr_t stacks_guess_fp(const struct stacks_view *view, struct stacks_register
 
 /* stacks_watchdog.c. 0, or -1 and the reason in `args`. */
 int stacks_watchdog_start(struct uvhooks_plugin_args *args);
+
+/* Once stacks_options.watchdog_ms is 0; it can be started again. */
+void stacks_watchdog_stop(void);
+
+/* stacks_store.c: how many there are. */
+uint32_t stacks_count(void);
 
 #endif

@@ -12,6 +12,10 @@
 
 struct stacks_options stacks_options;
 
+/* Which stacks_options_read() is at. */
+static struct stacks_options *reading;
+static bool types_named;
+
 /* A number and nothing else, from 1 to `most`. 0: it is none. */
 static uint32_t read_number(const char *text, uint32_t most)
 {
@@ -25,10 +29,10 @@ static uint32_t read_number(const char *text, uint32_t most)
 static int read_sample(struct uvhooks_plugin_args *args, const char *value)
 {
 	if (strncmp(value, "1/", 2) == 0)
-		stacks_options.sample = read_number(value + 2, SAMPLE_MOST);
+		reading->sample = read_number(value + 2, SAMPLE_MOST);
 	else
-		stacks_options.sample = strcmp(value, "1") == 0;
-	if (stacks_options.sample != 0)
+		reading->sample = strcmp(value, "1") == 0;
+	if (reading->sample != 0)
 		return 0;
 	return uvhooks_plugin_error(
 	    args, "sample=%s: say 1/N, for one stack of N: sample=1/100; N is %d at most", value,
@@ -53,18 +57,25 @@ static int read_type(struct uvhooks_plugin_args *args, const char *word, size_t 
 {
 	bool found = false;
 
+	if (!types_named)
+		memset(reading->types, 0, sizeof(reading->types));
+	types_named = true;
+	if (length == strlen("all") && memcmp(word, "all", length) == 0) {
+		reading->some_types = false;
+		return 0;
+	}
 	for (unsigned int type = UVHOOKS_NONE + 1; type < UVHOOKS_TYPE_MAX; type++)
 		if (is_type(type, word, length))
-			stacks_options.types[type] = found = true;
+			reading->types[type] = found = true;
 	if (!found)
 		return uvhooks_plugin_error(
 		    args,
 		    "types: '%.*s' is not a type; say one as Node does, TIMERWRAP, "
-		    "or as libuv does, uv_timer_t, or embedder",
+		    "or as libuv does, uv_timer_t, or embedder, or all",
 		    (int) length, word);
 	if (length == strlen("embedder") && memcmp(word, "embedder", length) == 0)
-		stacks_options.types[STACKS_NAMED_TYPES] = true;
-	stacks_options.some_types = true;
+		reading->types[STACKS_NAMED_TYPES] = true;
+	reading->some_types = true;
 	return 0;
 }
 
@@ -83,17 +94,17 @@ static int read_types(struct uvhooks_plugin_args *args, const char *value)
 
 static int read_at(struct uvhooks_plugin_args *args, const char *value)
 {
-	stacks_options.at_init = strcmp(value, "arm") != 0;
-	stacks_options.at_start = strcmp(value, "init") != 0;
-	if (strcmp(value, "both") == 0 || !stacks_options.at_init || !stacks_options.at_start)
+	reading->at_init = strcmp(value, "arm") != 0;
+	reading->at_start = strcmp(value, "init") != 0;
+	if (strcmp(value, "both") == 0 || !reading->at_init || !reading->at_start)
 		return 0;
 	return uvhooks_plugin_error(args, "at=%s: known are init, arm and both", value);
 }
 
 static int read_unwind(struct uvhooks_plugin_args *args, const char *value)
 {
-	stacks_options.by_frame_pointers = strcmp(value, "frames") == 0;
-	if (stacks_options.by_frame_pointers || strcmp(value, "dwarf") == 0)
+	reading->by_frame_pointers = strcmp(value, "frames") == 0;
+	if (reading->by_frame_pointers || strcmp(value, "dwarf") == 0)
 		return 0;
 	return uvhooks_plugin_error(args,
 				    "unwind=%s: known are dwarf, and frames for programs that "
@@ -121,11 +132,15 @@ static int read_option(struct uvhooks_plugin_args *args, const char *key, const 
 	if (strcmp(key, "unwind") == 0)
 		return read_unwind(args, value);
 	if (strcmp(key, "depth") == 0)
-		return read_count(args, key, value, &stacks_options.depth, STACKS_DEPTH_MAX);
+		return read_count(args, key, value, &reading->depth, STACKS_DEPTH_MAX);
 	if (strcmp(key, "max") == 0)
-		return read_count(args, key, value, &stacks_options.max, MAX_MOST);
+		return read_count(args, key, value, &reading->max, MAX_MOST);
+	if (strcmp(key, "watchdog_ms") == 0 && strcmp(value, "0") == 0) {
+		reading->watchdog_ms = 0;
+		return 0;
+	}
 	if (strcmp(key, "watchdog_ms") == 0)
-		return read_count(args, key, value, &stacks_options.watchdog_ms, WATCHDOG_MOST);
+		return read_count(args, key, value, &reading->watchdog_ms, WATCHDOG_MOST);
 	return uvhooks_plugin_error(args,
 				    "unknown option '%s'; known are sample=1/N, types=LIST, "
 				    "at=init|arm|both, unwind=dwarf|frames, depth=N, max=N and "
@@ -137,15 +152,15 @@ static int read_option(struct uvhooks_plugin_args *args, const char *key, const 
  * ',' parts options as well as the items of a list: in `types=TIMERWRAP,uv_idle_t` the shim has
  * read an option `uv_idle_t` that has no value, and it belongs to the list in front of it.
  */
-int stacks_options_read(struct uvhooks_plugin_args *args)
+const struct stacks_options stacks_options_usual = {
+    .sample = 1, .depth = DEPTH_DEFAULT, .max = MAX_DEFAULT, .at_init = true, .at_start = true};
+
+int stacks_options_read(struct uvhooks_plugin_args *args, struct stacks_options *options)
 {
 	bool in_list = false;
 
-	stacks_options = (struct stacks_options){.sample = 1,
-						 .depth = DEPTH_DEFAULT,
-						 .max = MAX_DEFAULT,
-						 .at_init = true,
-						 .at_start = true};
+	reading = options;
+	types_named = false;
 	for (size_t i = 0; i < args->count; i++) {
 		const char *key = args->options[i].key, *value = args->options[i].value;
 		int result;

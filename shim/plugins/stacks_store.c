@@ -207,6 +207,11 @@ uint32_t stacks_keep(const uintptr_t *addresses, size_t address_count,
 	return number;
 }
 
+uint32_t stacks_count(void)
+{
+	return (uint32_t) atomic_load(&count);
+}
+
 int stacks_read(uint32_t number, struct uvhooks_stack *stack, void *data)
 {
 	(void) data;

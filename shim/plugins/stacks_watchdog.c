@@ -295,6 +295,8 @@ static bool look(struct watched *place, struct told *last)
 	unsigned int depth, version;
 	struct level level = {0};
 
+	if (period_ns == 0)
+		return false; /* it was stopped; what is noted is of then */
 	if (!read_place(place, &level, &depth, &version, &since_ns))
 		return true;
 	if (depth == 0)
@@ -340,17 +342,25 @@ static bool may_end(void)
 	return !look_at_all() || !atomic_compare_exchange_strong(&watch->runs, &runs, 1);
 }
 
+/* The period may change at any time. */
+static uint64_t pause_between_looks(void)
+{
+	const uint64_t pause_ns = stacks_options.watchdog_ms * NS_PER_MS / LOOKS;
+
+	if (pause_ns < NS_PER_MS)
+		return NS_PER_MS;
+	return pause_ns > 1000 * NS_PER_MS ? 1000 * NS_PER_MS : pause_ns;
+}
+
 static void *watch_all(void *data)
 {
-	uint64_t pause_ns = stacks_options.watchdog_ms * NS_PER_MS / LOOKS;
 	unsigned int idle = 0;
 
 	(void) data;
-	pause_ns = pause_ns < NS_PER_MS ? NS_PER_MS : pause_ns;
-	pause_ns = pause_ns > 1000 * NS_PER_MS ? 1000 * NS_PER_MS : pause_ns;
 	prctl(PR_SET_NAME, "uvhooks-watch");
 	memset(told, 0, sizeof(told)); /* that of the parent of a fork */
 	for (unsigned int turn = 1;; turn++) {
+		const uint64_t pause_ns = pause_between_looks();
 		struct timespec pause = {(time_t) (pause_ns / (1000 * NS_PER_MS)),
 					 (long) (pause_ns % (1000 * NS_PER_MS))};
 
@@ -368,6 +378,28 @@ static void wipe_by_hand(void)
 	memset(watch, 0, sizeof(*watch));
 }
 
+static struct uvhooks_hook *hook;
+
+static bool prepare(void)
+{
+	static bool prepared;
+
+	if (prepared)
+		return true;
+	watch = stacks_reserve(sizeof(*watch));
+	prepared = watch != NULL && stacks_look_start() == 0 &&
+		   (madvise(watch, sizeof(*watch), MADV_WIPEONFORK) == 0 ||
+		    pthread_atfork(NULL, NULL, wipe_by_hand) == 0);
+	return prepared;
+}
+
+/* Threads take new places, in which nothing is noted: of what runs now the beginning is unknown. */
+static void forget_places(void)
+{
+	for (size_t i = 0; i < THREADS; i++)
+		atomic_store(&watch->threads[i].thread_id, 0);
+}
+
 int stacks_watchdog_start(struct uvhooks_plugin_args *args)
 {
 	const struct uvhooks_callbacks callbacks = {.size = sizeof(callbacks),
@@ -376,12 +408,17 @@ int stacks_watchdog_start(struct uvhooks_plugin_args *args)
 						    .loop_enter = on_event,
 						    .loop_exit = on_event};
 
-	watch = stacks_reserve(sizeof(*watch));
-	if (watch == NULL || stacks_look_start() != 0 ||
-	    (madvise(watch, sizeof(*watch), MADV_WIPEONFORK) != 0 &&
-	     pthread_atfork(NULL, NULL, wipe_by_hand) != 0))
+	if (!prepare())
 		return uvhooks_plugin_error(args, "no memory for a watchdog");
-	if (uvhooks_hook_enable(uvhooks_create_hook(&callbacks, NULL)) != 0)
+	forget_places();
+	if (hook == NULL)
+		hook = uvhooks_create_hook(&callbacks, NULL);
+	if (uvhooks_hook_enable(hook) != 0)
 		return uvhooks_plugin_error(args, "no memory for a hook");
 	return 0;
+}
+
+void stacks_watchdog_stop(void)
+{
+	uvhooks_hook_disable(hook);
 }
