@@ -4,10 +4,12 @@
 
 bats_require_minimum_version 1.5.0
 load helpers
+load control
 
 setup() {
 	uvhooks=$UVHOOKS_BUILD/tools/uvhooks
-	verbs=(run record report log tree stack why leaks stalls pool export check hooks)
+	verbs=(run record report log tree stack why leaks stalls pool export recover ps ctl top
+		check hooks)
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -29,7 +31,7 @@ value_of() {
 	*:PLUGIN) echo log ;;
 	*:SIZE) echo 64M ;;
 	*:TIME) echo 100ms ;;
-	*:KEY) echo max ;;
+	*:KEY | *:COLUMN) echo max ;;
 	*:WHEN) echo auto ;;
 	*:N | *:T) echo 1 ;;
 	*:?*) echo something ;;
@@ -126,10 +128,15 @@ examples_of() {
 	END
 	"${CC:-cc}" -shared -fPIC -I"$BATS_TEST_DIRNAME/../include" -o my-plugin.so my-plugin.c
 	export PATH=$UVHOOKS_BUILD/tools:$PATH:$PWD/build HOME=$BATS_TEST_TMPDIR
+	# What runs all the time, by whatever number.
+	target one idle
+	gcore -o core "$PID" >/dev/null 2>&1
 	count=0
 	for verb in '' "${verbs[@]}"; do
 		while read -r example; do
 			echo "example: $example"
+			example=${example//4711/$PID}
+			[ "$verb" != top ] || example=${example//1234/$PID}
 			# A trace is recorded anew, which `record` refuses.
 			[[ $example != *"record "*" -o trace "* ]] || rm -rf trace
 			timeout 120 bash -c "${example//\/tmp\//$BATS_TEST_TMPDIR/}" </dev/null >printed 2>&1 || {

@@ -221,5 +221,5 @@ words() {
 	grep -q 'cannot be opened as a trace' <<<"$output"
 	run -2 "$uvhooks" why --sideways "$TRACES/all"
 	run -0 "$uvhooks" why --help
-	grep -q '^Usage: uvhooks why \[OPTION\]... DIR$' <<<"$output"
+	grep -q '^Usage: uvhooks why \[OPTION\]... DIR|PID$' <<<"$output"
 }

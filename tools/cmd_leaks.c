@@ -4,7 +4,7 @@
 #include "verb.h"
 
 static const char help_head[] =
-    "Usage: uvhooks leaks [OPTION]... DIR\n"
+    "Usage: uvhooks leaks [OPTION]... DIR|PID\n"
     "\n"
     "Prints what was made in the trace in DIR and never closed, by the place where it was made,\n"
     "as far as it looks like a leak. A server, a signal handler or a timer that lives as long as\n"
@@ -19,6 +19,9 @@ static const char help_head[] =
     "    took that was completed; for more than a second, where none was;\n"
     "  - a child process whose handle was closed before its exit callback: nobody waits for it,\n"
     "    and it becomes a zombie.\n"
+    "\n"
+    "Where no folder is called so, a number is the PID of a process under the shim: what lives in\n"
+    "it now.\n"
     "\n"
     "OPTIONS\n"
     "  --least N        so many of one place are many (8)\n";

@@ -3,7 +3,7 @@
 #include "async_stack.h"
 
 static const char help_head[] =
-    "Usage: uvhooks stack [OPTION]... DIR [ID]\n"
+    "Usage: uvhooks stack [OPTION]... DIR|PID [ID]\n"
     "\n"
     "Prints the async stack of the resource ID in the trace in DIR: where in the source it was\n"
     "made (and last armed, if that is elsewhere), then the same for what triggered it, and so on\n"
@@ -14,6 +14,9 @@ static const char help_head[] =
     "id to ask for.\n"
     "\n"
     "Stacks are in a trace that was recorded with --stacks.\n"
+    "\n"
+    "Where no folder is called so, a number is the PID of a process under the shim: what lives in\n"
+    "it now.\n"
     "\n"
     "OPTIONS\n"
     "  --depth N        so many triggers (10)\n"

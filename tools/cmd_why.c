@@ -7,7 +7,7 @@
 #include "why.h"
 
 static const char help_head[] =
-    "Usage: uvhooks why [OPTION]... DIR\n"
+    "Usage: uvhooks why [OPTION]... DIR|PID\n"
     "\n"
     "Prints what keeps each loop of the trace in DIR alive at its end, or kept it alive when the\n"
     "process was killed, by libuv's own rule: handles that are active and referenced, requests\n"
@@ -15,19 +15,25 @@ static const char help_head[] =
     "whose callback it was made; those that are alike are put together. Where uv_loop_close said\n"
     "UV_EBUSY, what was not closed then is told, too. With --to, all this at that moment.\n"
     "\n"
+    "Where no folder is called so, a number is the PID of a process under the shim: what keeps "
+    "its\n"
+    "loops alive now.\n"
+    "\n"
     "OPTIONS\n";
 
 static const char help_tail[] =
     "EXIT STATUS\n"
     "  0  done, be a loop alive or not\n"
-    "  1  parts of the trace could not be read, or the output could not be written\n"
-    "  2  there is no trace in DIR, or the usage is wrong\n"
+    "  1  parts of the trace could not be read, the process does not answer, or the output could\n"
+    "     not be written\n"
+    "  2  there is no trace in DIR, no such process, or the usage is wrong\n"
     "\n"
     "EXAMPLES\n"
     "  uvhooks record --stacks -o trace -- ./server\n"
     "  uvhooks why trace\n"
     "  uvhooks why -v --to 1.5 trace\n"
     "  uvhooks why --json trace\n"
+    "  uvhooks why 4711\n"
     "  uvhooks run --why -- ./server\n";
 
 static void add_event(struct uvh_question *question, const struct uvh_trace_event *event)

@@ -78,7 +78,7 @@ static void print_place(const struct uvh_live_group *group, const struct uvh_liv
 	if (group->made != NULL)
 		printf("at %s, ", uvh_stack_frame_text(group->made, false, place, sizeof(place)));
 	print_made(first, style);
-	if (group->count > 1)
+	if (group->count > 1 && last->init_ns != 0)
 		printf(", the latest %s ago", age_text(last, style, text));
 	printf("  %s(%s%s)%s\n", uvh_color(UVH_DIM), uvhooks_id_text(first->id, id),
 	       group->count > 1 ? ", ..." : "", uvh_color(UVH_PLAIN));

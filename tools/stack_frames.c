@@ -301,7 +301,16 @@ void uvh_stack_print(FILE *out, const struct uvh_stack *stack, const char *inden
 		fprintf(out, "%s... %zu more: -v\n", indent, left);
 }
 
+static bool asks_running;
+
+void uvh_stack_asks_running(void)
+{
+	asks_running = true;
+}
+
 const char *uvh_stack_how_to_record(void)
 {
-	return "record with stacks: uvhooks record --stacks -o DIR -- PROGRAM";
+	return asks_running ? "they are taken from when on they are asked for: "
+			      "uvhooks ctl PID record start --stacks -o DIR"
+			    : "record with stacks: uvhooks record --stacks -o DIR -- PROGRAM";
 }

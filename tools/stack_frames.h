@@ -75,4 +75,7 @@ void uvh_stack_print(FILE *out, const struct uvh_stack *stack, const char *inden
 /* How to get stacks into a trace, for a verb that finds none: a sentence with the command. */
 const char *uvh_stack_how_to_record(void);
 
+/* It is a process that runs which was asked: the advice is then another. */
+void uvh_stack_asks_running(void);
+
 #endif

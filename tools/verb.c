@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "progress.h"
+#include "snapshot.h"
 #include "terminal.h"
 
 #define PROGRESS_EVERY 65536 /* events; a power of two */
@@ -114,7 +115,7 @@ static void say_lost(const struct uvh_question *question)
 	}
 }
 
-static int answer(struct uvh_question *question, const char *path)
+static int answer_of_trace(struct uvh_question *question, const char *path)
 {
 	int status;
 
@@ -130,6 +131,22 @@ static int answer(struct uvh_question *question, const char *path)
 	status = question->tell(question);
 	uvh_trace_close(question->trace);
 	return question->damaged == 0 ? status : UVH_FAILED;
+}
+
+/* Of a trace, or of a process that runs, which is made one of. */
+static int answer(struct uvh_question *question, const char *path)
+{
+	struct uvh_snapshot *snapshot;
+	int status;
+
+	if (!uvh_snapshot_is_meant(path))
+		return answer_of_trace(question, path);
+	status = uvh_snapshot_take(&snapshot, path);
+	if (status != UVH_OK)
+		return status;
+	status = answer_of_trace(question, uvh_snapshot_path(snapshot));
+	uvh_snapshot_drop(snapshot);
+	return status;
 }
 
 static int print_help(const struct uvh_question *question)
