@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -33,9 +34,16 @@ PRELOADS = {
 
 MODES = ["bare", "shim", "hook", "again"]
 
+TRIES = 3  # of what failed: on a busy machine a program may be too late for another
+MOST_SECONDS = 300  # of a program
+
 
 class Failed(Exception):
     """Something could not be run; the text says what."""
+
+
+# What may happen to a program that is run, or to what it prints.
+TROUBLES = (Failed, OSError, ValueError, subprocess.SubprocessError)
 
 
 def say(text):
@@ -64,12 +72,46 @@ def run(command, mode="bare", preload=(), cwd=None, **environment):
         if text:
             env["UVHOOKS_PLUGINS"] = text
         env.update(environment)
-        done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True,
-                              check=False)
-    if done.returncode != 0:
-        raise Failed(f"{' '.join(command)} ({mode}) ended with {done.returncode}: "
-                     f"{(done.stderr or done.stdout).strip()}")
-    return done.stdout, done.stderr
+        # A session of its own: what it has started ends with it.
+        with subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              start_new_session=True) as child:
+            try:
+                output, errors = child.communicate(timeout=MOST_SECONDS)
+            except BaseException as reason:
+                os.killpg(child.pid, signal.SIGKILL)
+                if isinstance(reason, subprocess.TimeoutExpired):
+                    raise Failed(f"{' '.join(command)} ({mode}) has not ended in "
+                                 f"{MOST_SECONDS} s") from None
+                raise
+    if child.returncode != 0:
+        raise Failed(f"{' '.join(command)} ({mode}) ended with {child.returncode}: "
+                     f"{(errors or output).strip()}")
+    return output, errors
+
+
+def insist(measure, *words):
+    """What it returns; what fails is asked again, a few times."""
+    for left in reversed(range(TRIES)):
+        try:
+            return measure(*words)
+        except TROUBLES as failure:
+            if left == 0:
+                raise
+            say(f"{failure}; it is run again")
+    return None
+
+
+def attempt(options, measure, *words):
+    """A list of what it returns. What cannot be measured is missing there, and told at the end: the
+    rest is measured all the same."""
+    try:
+        return [measure(*words)]
+    except TROUBLES as failure:
+        say(failure)
+        # As it is told on pages, too: where it lies on this machine says nothing.
+        options.lost.append(str(failure).replace(f"{BUILD}/", "").replace(f"{ROOT}/", ""))
+        return []
 
 
 def margin(values):
@@ -88,7 +130,7 @@ def interleaved(rounds, measure, modes=tuple(MODES)):
     for i in range(rounds):
         turn = i % len(modes)
         for mode in modes[turn:] + modes[:turn]:
-            results[mode].append(measure(modes[0] if mode == "again" else mode))
+            results[mode].append(insist(measure, modes[0] if mode == "again" else mode))
     return results
 
 
@@ -123,7 +165,7 @@ def instructions(name, mode):
     counts = []
     operations = 0
     for slices in (1, 11):
-        result, words = run(["valgrind", "--tool=cachegrind", "--cache-sim=no",
+        result, words = insist(run, ["valgrind", "--tool=cachegrind", "--cache-sim=no",
                              "--cachegrind-out-file=/dev/null", PROGRAMS / name, slices, 2], mode)
         operations = json.loads(result)["operations"]
         found = re.search(r"I +refs: +([\d,]+)", words)

@@ -9,8 +9,8 @@ load helpers
 setup_file() {
 	export BENCH=$BATS_FILE_TMPDIR
 	local status=0
-	UVHOOKS_BUILD=$UVHOOKS_BUILD "$BATS_TEST_DIRNAME/../scripts/bench" --quick \
-		--json "$BENCH/json" >"$BENCH/table" 2>"$BENCH/stderr" || status=$?
+	UVHOOKS_BUILD=$UVHOOKS_BUILD "$BATS_TEST_DIRNAME/../scripts/bench" --quick --json "$BENCH/json" \
+		--report "$BENCH/numbers.md" >"$BENCH/table" 2>"$BENCH/stderr" || status=$?
 	echo "$status" >"$BENCH/status"
 }
 
@@ -23,6 +23,7 @@ is_met() {
 @test "a quick run ends, whether or not its ends of time are met" {
 	cat "$BENCH/stderr" "$BENCH/table"
 	[[ $(<"$BENCH/status") == [01] ]]
+	jq -e '.lost == []' "$BENCH/json"
 	[ "$(jq '[.ends[] | select(.met == false)] | length' "$BENCH/json")" -eq 0 ] ||
 		[ "$(<"$BENCH/status")" = 1 ]
 	grep -q '^ends ' "$BENCH/table"
@@ -268,9 +269,140 @@ is_met() {
 	jq -e '.stacks_throughput[0] | .ns.record_stacks > 0 and .record_stacks.ratio > 0' "$BENCH/json"
 }
 
+# rows FILE: the rows of all tables of figures, as "name|baseline|measured|ratio|more|end|verdict".
+rows() {
+	sed -nE 's/^\| ?//; s/ ?\|$//; s/ ?\| ?/|/gp' "$1" | awk -F'|' 'NF == 7 && !/^(figure|---)/'
+}
+
+@test "the report has every figure, with its baseline and ratio" {
+	rows "$BENCH/numbers.md" >"$BATS_TEST_TMPDIR/rows"
+	awk -F'|' '!($1 != "" && $2 ~ /[0-9]/ && $3 ~ /[0-9]/ && $4 ~ /^(-?[0-9.]+|∞)/ && $5 ~ /[0-9]/) {
+		print "not all is there: " $0; bad = 1 } END { exit bad }' "$BATS_TEST_TMPDIR/rows"
+	local row
+	{
+		printf '%s\n' {shim,hook}:' '{timers,idlers,handles,wakeups,fs_requests,tcp_echo} \
+			shim:' '{million_timers,million_async,loop_count,fs_stat,ping_pongs,queue_work} \
+			{shim,recording}:' '{tcp_pump1_client,tcp_pump100_client} "recording: ping_pongs" \
+			"recording: uvloop_server" "recording with stacks: uvloop_server" \
+			recorder:' '{timers,idlers,handles,wakeups,fs_requests,lifecycles} \
+			"recorder: bytes of an event" report:' '{timers,lifecycles,memory} \
+			{shim,hook}:' '{empty_calls,run_in_scope,get_store,resources} \
+			{no\ storage,a\ store}:' '{timers,idlers,handles,wakeups,fs_requests} \
+			"a store: lifecycles" stacks:' '{known,new},' '{gcc,clang}{,-fp}", unwind tables" \
+			stacks:' '{known,new},' '{gcc,clang}"-fp, frame pointers" \
+			{shim,hook}": memory of a live resource" allocations:' '{timers,tcp_echo,resources} \
+			"a patched call, beside one by symbol" "the start of node, preloaded"
+		# Where LTTng-UST runs.
+		jq -r '.recorder | select(.lttng_ns) | .programs[] | "recorder: \(.name), beside LTTng-UST"' \
+			"$BENCH/json"
+	} >"$BATS_TEST_TMPDIR/wanted"
+	while read -r row; do
+		grep -q "^$row|" "$BATS_TEST_TMPDIR/rows" || {
+			echo "no figure is called $row"
+			return 1
+		}
+	done <"$BATS_TEST_TMPDIR/wanted"
+}
+
+@test "the report names each end beside its figure, and how it came out" {
+	local count
+	count=$(jq '.ends | length' "$BENCH/json")
+	[ "$count" -ge 40 ]
+	rows "$BENCH/numbers.md" | cut -d'|' -f7 | sed 's/<br>/\n/g' |
+		grep -cE '^(met|\*\*missed\*\*|the noise does not tell)$' >"$BATS_TEST_TMPDIR/verdicts"
+	[ "$(<"$BATS_TEST_TMPDIR/verdicts")" = "$count" ]
+	grep -q "^Of $count ends $(jq '[.ends[] | select(.met)] | length' "$BENCH/json") are met" \
+		"$BENCH/numbers.md"
+	rows "$BENCH/numbers.md" | grep -E '^shim: timers\|.*\|at most 5 ns/event\|'
+	rows "$BENCH/numbers.md" | grep -E '^hook: tcp_echo\|.*\|at most a ratio of 1.05<br>at most 12 ns/event\|'
+}
+
+@test "the report says what it was measured on, and by which command" {
+	grep -qF "Made by \`scripts/bench --quick --report\`" "$BENCH/numbers.md"
+	grep -qF "| kernel | $(uname -sr) |" "$BENCH/numbers.md"
+	grep -qF "| libuv | $(pkg-config --modversion libuv) |" "$BENCH/numbers.md"
+	grep -qE '^\| processor \| .+ \|$' "$BENCH/numbers.md"
+	grep -qE '^\| compiler \| .+ \|$' "$BENCH/numbers.md"
+	grep -qE '^\| measured \| 20[0-9-]+ [0-9:]+ UTC \|$' "$BENCH/numbers.md"
+	# It is of this machine, but names nothing of it that is somebody's own.
+	run ! grep -qF -e "$HOME" -e "$UVHOOKS_BUILD" -e "$(hostname)" "$BENCH"/numbers.{md,svg,json}
+}
+
+@test "the plot of the report is SVG, and has the charts and what is in them" {
+	xmllint --noout "$BENCH/numbers.svg"
+	[ "$(xmllint --xpath 'local-name(/*)' "$BENCH/numbers.svg")" = svg ]
+	grep -q '(numbers.svg)' "$BENCH/numbers.md"
+	local word words
+	words=$(xmllint --xpath 'string(/)' "$BENCH/numbers.svg" | tr -s ' \n' ' ')
+	for word in 'Nanoseconds of an event' timers tcp_echo 'Nanoseconds of a recorded event' floor \
+		'Time of an operation' uvloop_server 'Nanoseconds of a stack' 'known, clang-fp'; do
+		[[ $words == *"$word"* ]]
+	done
+}
+
+@test "the page is made again from its numbers, the one of the documentation as well" {
+	local bench=$BATS_TEST_DIRNAME/../scripts/bench docs=$BATS_TEST_DIRNAME/../docs
+	"$bench" --report-from "$BENCH/numbers.json" --report "$BATS_TEST_TMPDIR/numbers.md"
+	cmp "$BENCH/numbers.md" "$BATS_TEST_TMPDIR/numbers.md"
+	mkdir "$BATS_TEST_TMPDIR/docs"
+	"$bench" --report-from "$docs/numbers.json" --report "$BATS_TEST_TMPDIR/docs/numbers.md"
+	cmp "$docs/numbers.md" "$BATS_TEST_TMPDIR/docs/numbers.md"
+	xmllint --noout "$docs/numbers.svg"
+	echo '{"per_event": []}' >"$BATS_TEST_TMPDIR/old.json"
+	run -2 "$bench" --report-from "$BATS_TEST_TMPDIR/old.json" --report "$BATS_TEST_TMPDIR/old.md"
+	[[ $output == *"not the numbers of this version"* ]]
+}
+
+@test "a benchmark that fails is run again, and its row is missing if it fails still; the others are there" {
+	local build=$BATS_TEST_TMPDIR/build
+	mkdir -p "$build/tests"
+	ln -s "$UVHOOKS_BUILD"/{shim,tools,meson-info} "$build/"
+	ln -s "$UVHOOKS_BUILD/tests/plugins" "$build/tests/"
+	cp -r "$UVHOOKS_BUILD/tests/benchmarks" "$build/tests/"
+	# One fails for the first time, the other each time.
+	cat >"$build/tests/benchmarks/calls" <<-END
+		#!/bin/sh
+		[ -e "$BATS_TEST_TMPDIR/failed" ] || { : >"$BATS_TEST_TMPDIR/failed"; echo no luck >&2; exit 7; }
+		exec "$UVHOOKS_BUILD/tests/benchmarks/calls" "\$@"
+	END
+	printf '#!/bin/sh\necho broken >&2\nexit 3\n' >"$build/tests/benchmarks/idlers"
+	chmod +x "$build"/tests/benchmarks/{calls,idlers}
+	UVHOOKS_BUILD=$build run -2 --separate-stderr "$BATS_TEST_DIRNAME/../scripts/bench" --quick \
+		--only calls,idlers,timers --json "$BATS_TEST_TMPDIR/json"
+	# shellcheck disable=SC2154 # run sets it
+	[[ $stderr == *"no luck; it is run again"* ]]
+	[[ $stderr == *"not measured: "*"idlers"*"ended with 3: broken"* ]]
+	[[ $output == *"libuv shared "* && $output == *"shim: timers, at most 5 ns/event"* ]]
+	jq -e '.calls.ns and (.per_event | map(.name) == ["timers"]) and (.lost | length) == 1' \
+		"$BATS_TEST_TMPDIR/json"
+}
+
+@test "one of libuv's benchmarks that has found nothing in its time is given more" {
+	local real=$UVHOOKS_BUILD/libuv-benchmarks/quick folder=$BATS_TEST_TMPDIR/build/libuv-benchmarks/quick
+	mkdir -p "$folder" "$BATS_TEST_TMPDIR/build/tests"
+	ln -s "$UVHOOKS_BUILD"/{shim,tools,meson-info,libuv} "$BATS_TEST_TMPDIR/build/"
+	ln -s "$UVHOOKS_BUILD"/tests/{plugins,benchmarks} "$BATS_TEST_TMPDIR/build/tests/"
+	# Nothing of it is built again.
+	sed "s|$UVHOOKS_BUILD|$BATS_TEST_TMPDIR/build|" "$real/stamp" >"$folder/stamp"
+	# It has its turn only if it has four times the time.
+	cat >"$folder/uv_run_benchmarks" <<-END
+		#!/bin/sh
+		[ "\$BENCH_LONGER" -ge 4 ] && exec "$real/uv_run_benchmarks" "\$@"
+		echo "# 0 async events in 0.5 seconds (0/s, 0 unique handles seen)"
+	END
+	chmod +x "$folder/uv_run_benchmarks"
+	UVHOOKS_BUILD=$BATS_TEST_TMPDIR/build run -0 --separate-stderr \
+		"$BATS_TEST_DIRNAME/../scripts/bench" --quick --only million_async
+	[[ $stderr != *building* ]]
+	[[ $stderr == *"million_async (shim) has found nothing; it is run again, for longer"* ]]
+	[[ $output == *"million_async "* ]]
+}
+
 @test "a row that is not there is refused, and so is a round that is none" {
 	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --only timers,nothing
 	[[ $output == *"no row is called nothing"* ]]
 	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --rounds 0
 	[[ $output == *"--rounds wants at least 1"* ]]
+	run -2 "$BATS_TEST_DIRNAME/../scripts/bench" --report "$BATS_TEST_TMPDIR/numbers"
+	[[ $output == *"ends in .md"* ]]
 }

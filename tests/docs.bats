@@ -71,7 +71,7 @@ installation() {
 		[[ $output == *"$option="* ]]
 		seen=$((seen + 1))
 	done
-	[ "$seen" -eq 4 ]
+	[ "$seen" -eq 8 ]
 }
 
 @test "the README's options of the plugin that takes stacks are those that it takes" {

@@ -11,7 +11,7 @@ SOURCES=$BATS_TEST_DIRNAME/headers
 
 C=(
 	"gcc -xc -std=gnu99" "gcc -xc -std=c99" "gcc -xc -std=c11" "gcc -xc -std=gnu17"
-	"clang -xc -std=gnu99" "clang -xc -std=c11" "clang -xc -std=gnu17"
+	"clang -xc -std=gnu99" "clang -xc -std=c11" "clang -xc -std=c17"
 )
 CXX=(
 	"g++ -xc++ -std=c++11" "g++ -xc++ -std=c++17" "g++ -xc++ -std=c++20 -fno-exceptions -fno-rtti"

@@ -128,7 +128,7 @@ programs() {
 @test "they say and return what they do without the shim" {
 	for program in h1_timer h3_tcp h9_throw h9_longjmp h9_thread_end failing_calls fork ends every_type \
 		million_timers; do
-		[ "$program" != million_timers ] || local LOG_OPTIONS=events=type_change
+		[ "$program" != million_timers ] || local -x LOG_OPTIONS=events=type_change UVHOOKS_TEST_TIMERS=100000
 		runs_the_same "$INSIDE/$program"
 	done
 }

@@ -44,7 +44,9 @@ env_of() {
 		:dir=$TRACE,max_size=-1 max_size=-1: say a size
 		:dir=$TRACE,max_size=99999999999G say a size
 		:dir=$TRACE,ring=1M,max_size=1M exclude each other
-		:dir=$TRACE,size=1M unknown option 'size'; known are dir=DIR, ring=SIZE, max_size=SIZE and details=1
+		:dir=$TRACE,size=1M unknown option 'size'; known are dir=DIR, ring=SIZE, max_size=SIZE, details=1, frozen=1, snapshot=1, and, while the program runs, stop=1 and dump=DIR
+		:stop=1 stop=1: nothing is recorded yet
+		:dump=$TRACE dump=: nothing is recorded yet
 	END
 	[ ! -e "$TRACE" ]
 }
