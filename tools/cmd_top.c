@@ -60,7 +60,7 @@ static const char help[] =
     "EXAMPLES\n"
     "  uvhooks top --once 1234\n"
     "  uvhooks top --once --interval 5s --sort max 1234\n"
-    "  uvhooks top --once --id 7 1234\n"
+    "  uvhooks top --once --id 2 1234\n"
     "  uvhooks top --json 1234 | jq '.loops[].busy'\n";
 
 enum { ONCE = UVH_LONG_OPTION, JSON, INTERVAL, STACKS, SORT, FILTER, LINES, ID, COLOR, HELP };
