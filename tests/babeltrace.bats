@@ -25,8 +25,9 @@ recorded() {
 	[ "$(grep -cE '^[^ :]+ [1-9][0-9]*$' <<<"$output")" -ge $(($2 * 3 / 4)) ]
 }
 
-@test "the canonical programs, in each build" {
-	recorded 'h[0-9]_' 22
+# That they do the same in each build is golden.bats' to say.
+@test "the canonical programs" {
+	recorded 'h[0-9]_[^-]*$' 11
 }
 
 @test "programs a to m" {

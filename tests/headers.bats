@@ -38,11 +38,13 @@ compile() {
 	fi
 }
 
-# In all languages and levels of optimisation: calls FUNCTION COMPILER FLAG.
+# In all languages, and optimised in one of each compiler's: calls FUNCTION COMPILER FLAG.
 in_each() {
-	local compiler level
+	local compiler level levels
 	for compiler in "${C[@]}" "${CXX[@]}"; do
-		for level in -O0 -O2; do
+		levels=(-O0)
+		[[ $compiler != *17 ]] || levels=(-O0 -O2)
+		for level in "${levels[@]}"; do
 			echo "$compiler $level"
 			"$1" "$compiler" "$level"
 		done
