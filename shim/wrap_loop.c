@@ -78,11 +78,12 @@ UVH_EXPORT int uv_loop_close(uv_loop_t *loop)
 
 	uvh_control_loop_hide(loop);
 	result = UVH_CALL(real->uv_loop_close(loop));
-	if (result != 0)
-		uvh_control_loop_show(loop);
-	if (result == 0)
+	if (result == 0) {
 		loop_closed(loop);
-	else if (result == UV_EBUSY && !pass && UVH_UNLIKELY(uvh_hooks_on()))
+		return 0;
+	}
+	uvh_control_loop_show(loop);
+	if (result == UV_EBUSY && !pass && UVH_UNLIKELY(uvh_hooks_on()))
 		uvh_loop_busy(loop);
 	return result;
 }

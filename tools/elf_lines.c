@@ -10,6 +10,8 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "elf_raw.h"
@@ -356,4 +358,15 @@ size_t uvh_elf_lines_find(struct uvh_elf_lines *lines, uint64_t address,
 	if (count == 0 && found[0].path == NULL)
 		return 0;
 	return count != 0 ? count : 1;
+}
+
+void uvh_elf_line_path(const struct uvh_elf_line *line, char *path, size_t bytes)
+{
+	const bool is_relative = line->path != NULL && line->path[0] != '/' && line->folder != NULL;
+
+	if (line->path == NULL || line->path[0] == '\0')
+		path[0] = '\0';
+	else
+		snprintf(path, bytes, "%s%s%s", is_relative ? line->folder : "",
+			 is_relative ? "/" : "", line->path);
 }

@@ -36,4 +36,7 @@ void uvh_elf_lines_close(struct uvh_elf_lines *lines);
 size_t uvh_elf_lines_find(struct uvh_elf_lines *lines, uint64_t address,
 			  struct uvh_elf_line found[UVH_ELF_LINES_MAX]);
 
+/* Where the line's source is; "" where that is unknown. Cut to the room of `path`. */
+void uvh_elf_line_path(const struct uvh_elf_line *line, char *path, size_t bytes);
+
 #endif

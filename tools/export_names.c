@@ -46,15 +46,6 @@ void uvh_export_names_free(struct uvh_export_names *names)
 	free(names);
 }
 
-static uint32_t hash_text(const char *text)
-{
-	uint32_t hash = 0;
-
-	for (; *text != '\0'; text++)
-		hash = uvh_hash(hash, (unsigned char) *text);
-	return hash;
-}
-
 struct uvh_export_name *uvh_export_name(struct uvh_export_names *names, const char *text)
 {
 	char clean[NAME_BYTES];
@@ -63,7 +54,7 @@ struct uvh_export_name *uvh_export_name(struct uvh_export_names *names, const ch
 	size_t at = 0;
 
 	uvh_clean_text(text, true, clean, sizeof(clean));
-	hash = hash_text(clean);
+	hash = uvh_hash_text(0, clean);
 	while ((row = uvh_index_next(&names->name_index, hash, &at)) != UVH_INDEX_END)
 		if (strcmp(names->names[row]->text, clean) == 0)
 			return names->names[row];

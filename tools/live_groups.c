@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t hash_text(uint32_t hash, const char *text)
-{
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char) *text) * 16777619u;
-	return hash;
-}
-
 static uint32_t hash_of(const struct uvh_live_group *group)
 {
 	const struct uvh_chain_link *self = &group->chain.links[0];
@@ -21,7 +14,7 @@ static uint32_t hash_of(const struct uvh_live_group *group)
 				  ((uint64_t) (uint16_t) self->fs_type << 32));
 	if (group->made == NULL)
 		return uvh_hash(hash, uvh_chain_hash(&group->chain));
-	return hash_text(hash_text(hash, group->made->function), group->made->file) +
+	return uvh_hash_text(uvh_hash_text(hash, group->made->function), group->made->file) +
 	       group->made->line;
 }
 

@@ -79,4 +79,12 @@ static inline uint32_t uvh_hash(uint64_t one, uint64_t other)
 	return (uint32_t) (mixed >> 32 ^ mixed);
 }
 
+/* A text behind what is in the hash already. */
+static inline uint32_t uvh_hash_text(uint32_t hash, const char *text)
+{
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char) *text) * 16777619u;
+	return hash;
+}
+
 #endif

@@ -17,9 +17,7 @@ static bool is_same_text(const char *one, const char *other)
 
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
-	for (; text != NULL && *text != '\0'; text++)
-		hash = (hash ^ (unsigned char) *text) * 16777619u;
-	return uvh_hash(hash, text != NULL);
+	return uvh_hash(text == NULL ? hash : uvh_hash_text(hash, text), text != NULL);
 }
 
 static struct uvh_report_line *line_of(struct uvh_report_view *view, const struct key *key,

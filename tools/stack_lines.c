@@ -49,12 +49,7 @@ static const char *path_of(struct uvh_texts *texts, const struct uvh_elf_line *l
 {
 	char path[PATH_MAX];
 
-	if (line->path == NULL || line->path[0] == '\0')
-		return "";
-	if (line->path[0] != '/' && line->folder != NULL)
-		snprintf(path, sizeof(path), "%s/%s", line->folder, line->path);
-	else
-		snprintf(path, sizeof(path), "%s", line->path);
+	uvh_elf_line_path(line, path, sizeof(path));
 	simplify(path);
 	return uvh_text(texts, path, strlen(path));
 }

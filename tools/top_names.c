@@ -57,15 +57,6 @@ void uvh_top_names_close(struct uvh_top_names *names)
 	free(names);
 }
 
-static uint32_t hash_text(const char *text)
-{
-	uint32_t hash = 0;
-
-	for (; *text != '\0'; text++)
-		hash = uvh_hash(hash, (unsigned char) *text);
-	return hash;
-}
-
 const char *uvh_top_text(struct uvh_top_names *names, const char *text)
 {
 	char clean[TEXT_BYTES];
@@ -73,7 +64,7 @@ const char *uvh_top_text(struct uvh_top_names *names, const char *text)
 	size_t at = 0;
 
 	uvh_clean_text(text, true, clean, sizeof(clean));
-	hash = hash_text(clean);
+	hash = uvh_hash_text(0, clean);
 	while ((row = uvh_index_next(&names->text_index, hash, &at)) != UVH_INDEX_END)
 		if (strcmp(names->texts[row], clean) == 0)
 			return names->texts[row];
@@ -134,12 +125,7 @@ static const char *whole_path(struct uvh_top_names *names, const struct uvh_elf_
 {
 	char path[2 * TEXT_BYTES];
 
-	if (line->path == NULL || line->path[0] == '\0')
-		return "";
-	if (line->path[0] != '/' && line->folder != NULL)
-		snprintf(path, sizeof(path), "%s/%s", line->folder, line->path);
-	else
-		snprintf(path, sizeof(path), "%s", line->path);
+	uvh_elf_line_path(line, path, sizeof(path));
 	return uvh_top_text(names, path);
 }
 
