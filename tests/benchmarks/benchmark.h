@@ -8,9 +8,9 @@
 #ifndef BENCHMARK_H
 #define BENCHMARK_H
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <uv.h>
+
+#include "check.h"
 
 struct benchmark {
 	unsigned int operations; /* in a batch */
@@ -25,14 +25,5 @@ extern const struct benchmark benchmark;
 /* What a batch does between these two is not timed. */
 void benchmark_pause(void);
 void benchmark_resume(void);
-
-/* A benchmark that does not do what it should measures nothing: it ends at once. */
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s is false\n", __FILE__, __LINE__, #condition);   \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #endif

@@ -12,13 +12,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s is false\n", __FILE__, __LINE__, #condition);   \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 #define MESSAGE     64
 #define CONNECTIONS 1000

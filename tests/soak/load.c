@@ -18,13 +18,7 @@
 #include <string.h>
 #include <uv.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s is false\n", __FILE__, __LINE__, #condition);   \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "../benchmarks/check.h"
 
 #define MESSAGE  64
 #define MOST     1000
