@@ -9,6 +9,7 @@ import statistics
 
 from bench_common import (BUILD, MODES, ROOT, SHIM, Failed, interleaved, margin, plugins, run,
                           say)
+from bench_slices import in_slices, run_in
 
 # Constants of theirs, and what stands there instead: in a full run and in a quick one. More rounds
 # tell more than longer ones. The rest is for more digits; and the time of million_async does not
@@ -27,7 +28,6 @@ CONSTANTS = [
     ("ping-pongs", "TIME 5000", "TIME (500 * longer)", "TIME (200 * longer)"),
     ("pump", "STATS_INTERVAL              1000", *["STATS_INTERVAL (100 * longer)",
                                                    "STATS_INTERVAL (50 * longer)"]),
-    ("pump", "%.1f gbit/s", "%.6f gbit/s", "%.6f gbit/s"),
 ]
 
 # What is in front of each of their files: who found nothing in its time is given more.
@@ -46,16 +46,17 @@ OWN = {
     "million_async": ("wake-up", r"\(([\d,.]+)/s", lambda rate, _: 1e9 / rate),
     "loop_count": ("iteration", r"\((\d+)/s\)", lambda rate, _: 1e9 / rate),
     "fs_stat": ("request", r"concurrent\): ([\d.]+)s", lambda s, n: s * 1e9 / n),
-    "ping_pongs": ("round trip", r"(\d+) roundtrips/s", lambda rate, _: 1e9 / rate),
     "queue_work": ("job", r"\(([\d,.]+)/s\)", lambda rate, _: 1e9 / rate),
-    "tcp_pump1_client": ("KiB", r"client: ([\d.]+) gbit", lambda rate, _: 1024 * 8 / rate),
-    "tcp_pump100_client": ("KiB", r"client: ([\d.]+) gbit", lambda rate, _: 1024 * 8 / rate),
 }
 # These do so many operations; million_async and those below run for so long.
 COUNTS = {"million_timers": (1_000_000, 200_000), "fs_stat": (32 * 3_000, 32 * 1_000),
           "loop_count": (1_000_000, 100_000)}
 LONGER_TRIES = (1, 2, 4, 8)
-NO_LOSS = ["ping_pongs", "tcp_pump1_client", "tcp_pump100_client"]
+# These run on and on, and are measured in slices: by what goes through their network.
+NO_LOSS = {"ping_pongs": ("round trip", lambda group: group.messages() / 2),
+           "tcp_pump1_client": ("KiB", lambda group: group.bytes() / 1024),
+           "tcp_pump100_client": ("KiB", lambda group: group.bytes() / 1024)}
+FOR_EVER = 10_000  # times what CONSTANTS say
 
 
 def build_own(quick):
@@ -92,10 +93,18 @@ def build_own(quick):
     return program
 
 
+# A congestion control that paces what it sends would wait there rather than work.
+OWN_NETWORK = """ip link set lo up
+{ echo reno >/proc/sys/net/ipv4/tcp_congestion_control; } 2>/dev/null || :
+exec "$@"
+"""
+
+
 def own_network():
-    """They use fixed ports, so they get a network of their own where that is allowed."""
-    for command in (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"]):
-        command += ["sh", "-ec", 'ip link set lo up; exec "$@"', "sh"]
+    """They use fixed ports, so they get a network of their own where that is allowed. What is killed
+    while it records leaves shared memory behind: that goes with them, too."""
+    for command in (["unshare"], ["unshare", "--user", "--map-root-user"]):
+        command += ["--net", "--ipc", "sh", "-ec", OWN_NETWORK, "sh"]
         try:
             run(command + ["true"])
             return command
@@ -104,16 +113,24 @@ def own_network():
     return []
 
 
-def one_processor():
-    """Client and server share one: the wake-ups between two would be most of what is measured."""
-    return ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
+def throughput(name, options, program, network, modes=tuple(MODES)):
+    """The first of the modes is "bare", the last "again". Client and server share a processor: the
+    wake-ups between two would be most of what is measured."""
+    say(f"{name}, {', '.join(modes)}")
+    unit, count = NO_LOSS[name]
+    cpu = max(os.sched_getaffinity(0))
+
+    def command(mode, text):
+        return run_in(cpu, mode, text, [f"BENCH_LONGER={FOR_EVER}", program, name])
+
+    return {"name": name, "unit": unit,
+            **in_slices(options, modes, network, command, count, program.parent)}
 
 
 def own(name, options, program, network, modes=tuple(MODES)):
     """The first of the modes is "bare", the last "again"."""
     say(f"{name}, {', '.join(modes)}")
     unit, pattern, to_ns = OWN[name]
-    pinned = one_processor() if name in NO_LOSS else []
     count = COUNTS.get(name, (0, 0))[options.quick]
 
     def measure(mode):
@@ -125,7 +142,7 @@ def own(name, options, program, network, modes=tuple(MODES)):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             with plugins(mode) as text:
                 loaded = [f"UVHOOKS_PLUGINS={text}"] if text else []
-                output = "".join(run([*network, *pinned, "env", f"BENCH_LONGER={longer}",
+                output = "".join(run([*network, "env", f"BENCH_LONGER={longer}",
                                       *shim, *loaded, program, name], cwd=program.parent))
             found = [float(number.replace(",", "")) for number in re.findall(pattern, output)]
             if sum(found) > 0:

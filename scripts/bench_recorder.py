@@ -16,7 +16,8 @@ import tempfile
 from bench_common import (BUILD, PROGRAMS, ROOT, SHIM, TROUBLES, Failed, attempt,
                           events_per_operation, fastest, insist, interleaved, margin, plugins, run,
                           say, table, with_margin)
-from bench_own import NO_LOSS, OWN, own
+from bench_own import NO_LOSS, throughput
+from bench_slices import in_slices, run_in
 
 ROWS = ["recorder", "recording_throughput", "report_speed"]
 
@@ -197,48 +198,26 @@ def processors():
     return str(found[0]), str(found[-1])
 
 
-def serve(mode, milliseconds):
-    """(nanoseconds of a request by the clock, seconds of the server's processor for one)"""
-    one, other = processors()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("UVHOOKS_", "LD_"))}
-    # The system's, rather than a version manager's: uvloop is a package of the system's.
-    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-    with plugins(mode) as text:
-        if mode != "bare":
-            environment["LD_PRELOAD"] = str(SHIM)
-        if text:
-            environment["UVHOOKS_PLUGINS"] = text
-        command = ["taskset", "--cpu-list", one, python, str(SERVER)]
-        with subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as server:
-            try:
-                port = server.stdout.readline().strip()
-                output, _ = run(["taskset", "--cpu-list", other, PROGRAMS / "echo_load", port,
-                                 CONNECTIONS, milliseconds])
-                cpu, _ = server.communicate(timeout=60)
-            except BaseException:
-                server.kill()
-                raise
-    load = json.loads(output)
-    if server.returncode != 0 or load["requests"] == 0:
-        raise Failed(f"the server ({mode}) ended with {server.returncode}: {cpu}")
-    return load["ns"] / load["requests"], float(cpu) / load["requests"]
+# The server says its port.
+SERVE = """cpu=$1 load=$2 connections=$3
+shift 3
+"$@" | { read -r port && exec taskset --cpu-list "$cpu" "$load" "$port" "$connections"; }
+"""
 
 
-def uvloop_server(options, modes=tuple(THROUGHPUT_MODES)):
+def uvloop_server(options, network, modes=tuple(THROUGHPUT_MODES)):
     """The first of the modes is "bare", the last "again"."""
     say(f"uvloop_server, {', '.join(modes)}")
-    milliseconds = 300 if options.quick else 2000
-    times = interleaved(options.own_rounds, lambda mode: serve(mode, milliseconds), modes)
-    row = {"name": "uvloop_server", "unit": "request",
-           "ns": {mode: statistics.median(ns for ns, _ in times[mode])
-                  for mode in modes}}
-    for mode in modes[1:]:
-        clock = [one / bare for (one, _), (bare, _) in zip(times[mode], times["bare"])]
-        cpu = [one / bare for (_, one), (_, bare) in zip(times[mode], times["bare"])]
-        row[mode] = {"ratio": statistics.median(clock), "margin": margin(clock),
-                     "cpu_ratio": statistics.median(cpu), "cpu_margin": margin(cpu)}
-    return row
+    one, other = processors()
+    # The system's, rather than a version manager's: uvloop is a package of the system's.
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+
+    def command(mode, text):
+        return ["sh", "-ec", SERVE, "sh", other, PROGRAMS / "echo_load", CONNECTIONS,
+                *run_in(one, mode, text, [python, SERVER])]
+
+    return {"name": "uvloop_server", "unit": "request",
+            **in_slices(options, modes, network, command, lambda group: group.messages() / 2)}
 
 
 # How fast a trace is read.
@@ -307,9 +286,9 @@ def measure(options, programs, network):
     if "recording_throughput" in wanted:
         for program in programs:
             for name in NO_LOSS:
-                results["recording"] += attempt(options, own, name, options, program, network,
-                                                THROUGHPUT_MODES)
-        results["recording"] += attempt(options, uvloop_server, options)
+                results["recording"] += attempt(options, throughput, name, options, program,
+                                                network, THROUGHPUT_MODES)
+        results["recording"] += attempt(options, uvloop_server, options, network)
     if "report_speed" in wanted:
         for words in report_speed(options):
             results["report"] += attempt(options, read, *words)

@@ -94,14 +94,14 @@ def costs(options):
 # What scripts/bench asks for.
 
 
-def measure(options):
+def measure(options, network):
     wanted = [name for name in ROWS if name in options.only]
     for file in (STACKS, PRINT_STACKS):
         if wanted and not file.exists():
             raise Failed(f"no {file}; scripts/build makes it")
     return {"stacks": [row for found in attempt(options, costs, options) for row in found]
             if "stacks" in wanted else [],
-            "stacks_throughput": attempt(options, uvloop_server, options, THROUGHPUT_MODES)
+            "stacks_throughput": attempt(options, uvloop_server, options, network, THROUGHPUT_MODES)
             if "stacks_throughput" in wanted else []}
 
 

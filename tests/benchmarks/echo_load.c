@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *	echo_load PORT CONNECTIONS MILLISECONDS
+ *	echo_load PORT CONNECTIONS
  *
  * Sends messages to an echo server on the loopback, the next when the one before has come back, on
- * all connections at once, for so long. Prints one line of JSON: how many came back, and the
- * nanoseconds that it took. A tenth of the time goes before, to warm up.
+ * all connections at once, until it is ended: who measures counts what the network carries.
  */
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -25,8 +22,6 @@ struct connection {
 };
 
 static struct connection connections[CONNECTIONS];
-static uint64_t echoed, begin, warm;
-static bool warmed_up;
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
@@ -54,7 +49,6 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 	connection->have += (size_t) nread;
 	if (connection->have < MESSAGE)
 		return;
-	echoed++;
 	send_message(connection);
 }
 
@@ -63,19 +57,6 @@ static void on_connect(uv_connect_t *connect, int status)
 	CHECK(status == 0);
 	CHECK(uv_read_start(connect->handle, on_alloc, on_read) == 0);
 	send_message((struct connection *) connect->handle);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	if (!warmed_up) {
-		warmed_up = true;
-		warm = echoed;
-		begin = uv_hrtime();
-		return;
-	}
-	printf("{\"requests\": %" PRIu64 ", \"ns\": %" PRIu64 "}\n", echoed - warm,
-	       uv_hrtime() - begin);
-	uv_stop(timer->loop);
 }
 
 static uint64_t number(const char *text, uint64_t most)
@@ -91,21 +72,17 @@ int main(int argc, char **argv)
 {
 	uv_loop_t *loop = uv_default_loop();
 	struct sockaddr_in address;
-	uint64_t count, milliseconds;
-	uv_timer_t timer;
+	uint64_t count;
 
-	CHECK(argc == 4 && loop != NULL);
+	CHECK(argc == 3 && loop != NULL);
 	CHECK(uv_ip4_addr("127.0.0.1", (int) number(argv[1], 65535), &address) == 0);
 	count = number(argv[2], CONNECTIONS);
-	milliseconds = number(argv[3], 60000);
 	for (uint64_t i = 0; i < count; i++) {
 		CHECK(uv_tcp_init(loop, &connections[i].tcp) == 0);
 		CHECK(uv_tcp_nodelay(&connections[i].tcp, 1) == 0);
 		CHECK(uv_tcp_connect(&connections[i].connect, &connections[i].tcp,
 				     (const struct sockaddr *) &address, on_connect) == 0);
 	}
-	CHECK(uv_timer_init(loop, &timer) == 0);
-	CHECK(uv_timer_start(&timer, on_timer, milliseconds / 10 + 1, milliseconds) == 0);
 	uv_run(loop, UV_RUN_DEFAULT);
 	return 0;
 }
