@@ -29,6 +29,11 @@ UVH_HOT bool uvh_send_asks;
 
 static bool embedding; /* the program has resources of its own, or may have */
 
+static bool is_embedding(void)
+{
+	return __atomic_load_n(&embedding, __ATOMIC_ACQUIRE);
+}
+
 static void in_child(void)
 {
 	uvh_lock_forked();
@@ -169,7 +174,7 @@ static void become_ready(void)
 	scan_for_libuv();
 	if (uvh_libuv_count == 0)
 		return;
-	if (load_plugins() || embedding)
+	if (load_plugins() || is_embedding())
 		__atomic_and_fetch(&uvh_gate, (uint8_t) ~GATE_UNREADY, __ATOMIC_RELEASE);
 }
 
@@ -191,9 +196,9 @@ struct uvh_context *uvh_embedding_context(uintptr_t here)
 {
 	struct uvh_context *context;
 
-	if (UVH_UNLIKELY(!embedding)) {
+	if (UVH_UNLIKELY(!is_embedding())) {
 		start_embedding();
-		if (!embedding)
+		if (!is_embedding())
 			return NULL;
 	}
 	if (UVH_UNLIKELY(uvh_is_off()))
@@ -284,7 +289,7 @@ __attribute__((destructor)) static void on_unload(void)
 	if (uvh_options.flush_at_exit && context != NULL && uvh_hooks_on())
 		uvh_unwind_all(context, UVHOOKS_FLAG_AT_EXIT);
 	if (!uvh_options.disable && uvh_options.launched == (long) uvh_control.pid &&
-	    uvh_gate & GATE_UNREADY && !embedding)
+	    uvh_gate & GATE_UNREADY && !is_embedding())
 		uvh_message("this program loaded no libuv that could be seen: no event was "
 			    "recorded; `uvhooks check PROGRAM` tells why");
 	if (uvh_options.verbose)

@@ -261,7 +261,7 @@ static inline bool uvh_stores_forget(struct uvh_record *record)
 		return true;
 	if (UVH_UNLIKELY(captured->space != record->space || captured->local <= 1))
 		return false;
-	carried->captured = NULL;
+	__atomic_store_n(&carried->captured, NULL, __ATOMIC_RELAXED);
 	captured->local--;
 	return true;
 }

@@ -469,7 +469,8 @@ bool uvh_stores_receive(struct uvh_record *record, struct uvh_store **captured)
 	if (sent == NULL)
 		return false;
 	*captured = carried->captured;
-	carried->captured = follow(hold(*captured), sent, record->space);
+	__atomic_store_n(&carried->captured, follow(hold(*captured), sent, record->space),
+			 __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -480,7 +481,7 @@ void uvh_stores_received(struct uvh_context *context, struct uvh_record *record,
 	struct uvh_store *received = carried->captured;
 	struct uvh_frame *frame = context == NULL ? NULL : context->top;
 
-	carried->captured = captured;
+	__atomic_store_n(&carried->captured, captured, __ATOMIC_RELEASE);
 	if (frame != NULL && frame->record == record && borrows(frame))
 		own(frame, received);
 	else /* a hook has entered others, on top of these; or there is no frame */

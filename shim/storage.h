@@ -20,10 +20,12 @@
 
 #pragma GCC visibility push(hidden)
 
-/* For events: what the resource carries. */
+/* For events: what the resource carries. Those of the pool and of wake-ups are of other threads. */
 static inline const void *uvh_stores_carried(const struct uvh_record *record)
 {
-	return UVH_LIKELY(!uvh_storing()) ? NULL : uvh_carried(record)->captured;
+	return UVH_LIKELY(!uvh_storing())
+		   ? NULL
+		   : __atomic_load_n(&uvh_carried(record)->captured, __ATOMIC_ACQUIRE);
 }
 
 /*
@@ -73,7 +75,7 @@ static inline void uvh_stores_capture(struct uvh_context *context, struct uvh_re
 	if (UVH_LIKELY(carried->captured == NULL && stores->space == record->space &&
 		       stores->local != 0)) {
 		stores->local++;
-		carried->captured = stores;
+		__atomic_store_n(&carried->captured, stores, __ATOMIC_RELEASE);
 		return;
 	}
 	uvh_stores_capture_slowly(context, record);
