@@ -12,6 +12,7 @@
 
 #include "context.h"
 #include "libuv.h"
+#include "reading.h"
 
 __thread struct uvh_target uvh_target;
 
@@ -188,13 +189,6 @@ static void describe_stream(const struct uvh_real *real, unsigned int type, cons
 		add_pipe(words, real, handle);
 }
 
-static bool is_read(unsigned int type)
-{
-	return type == UVHOOKS_UDPWRAP || type == UVHOOKS_TCPWRAP ||
-	       type == UVHOOKS_TCPSERVERWRAP || type == UVHOOKS_PIPEWRAP ||
-	       type == UVHOOKS_PIPESERVERWRAP || type == UVHOOKS_TTYWRAP;
-}
-
 SEPARATE static void describe_handle(unsigned int type, const void *handle,
 				     const struct uvh_record *record, struct uvhooks_state *state)
 {
@@ -231,15 +225,11 @@ SEPARATE static void describe_handle(unsigned int type, const void *handle,
 		add_socket(&words, handle, (get_name) real->uv_udp_getsockname,
 			   (get_name) real->uv_udp_getpeername);
 		break;
-	case UVHOOKS_TCPWRAP:
-	case UVHOOKS_TCPSERVERWRAP:
-	case UVHOOKS_PIPEWRAP:
-	case UVHOOKS_PIPESERVERWRAP:
-	case UVHOOKS_TTYWRAP:
-		describe_stream(real, type, handle, state, &words);
-		break;
+	default:
+		if (uvh_is_stream(type))
+			describe_stream(real, type, handle, state, &words);
 	}
-	if ((record->flags & UVH_RECORD_ARMED) && is_read(type))
+	if ((record->flags & UVH_RECORD_ARMED) && uvh_is_read(type))
 		state->flags |= UVHOOKS_STATE_READING;
 }
 

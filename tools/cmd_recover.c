@@ -70,15 +70,11 @@ static int read_options(int argc, char **argv, struct request *request,
 			return uvh_bad_option(option, argv);
 		}
 	}
-	if (optind + 1 != argc) {
-		uvh_say("recover: name one core file; see `uvhooks recover --help`");
-		return UVH_USAGE;
-	}
+	if (optind + 1 != argc)
+		return uvh_bad_usage("recover", "name one core file");
 	request->core = argv[optind];
-	if (recovery->output == NULL || recovery->output[0] == '\0') {
-		uvh_say("recover: -o DIR is missing: the folder of the trace");
-		return UVH_USAGE;
-	}
+	if (recovery->output == NULL || recovery->output[0] == '\0')
+		return uvh_bad_usage("recover", "-o DIR is missing: the folder of the trace");
 	return UVH_OK;
 }
 

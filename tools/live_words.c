@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <uvhooks/hooks.h>
@@ -15,27 +14,6 @@
 #include "terminal.h"
 
 #define MS_NS INT64_C(1000000)
-
-/* A text that grows at its end, and is cut where the room ends. */
-struct words {
-	char *text;
-	size_t used;
-};
-
-static void say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct words *words, const char *format, ...)
-{
-	size_t room = UVH_LIVE_TEXT_BYTES - words->used;
-	va_list list;
-	int bytes;
-
-	va_start(list, format);
-	bytes = vsnprintf(words->text + words->used, room, format, list);
-	va_end(list);
-	if (bytes > 0)
-		words->used += (size_t) bytes < room ? (size_t) bytes : room - 1;
-}
 
 /* What it is about; "" where that was never told. */
 static const char *about(const struct uvh_trace_resource *resource)
@@ -49,18 +27,18 @@ static int fd_of(const struct uvh_trace_resource *resource)
 }
 
 /* "WORD ABOUT", or without what is not known. */
-static void say_about(struct words *words, const struct uvh_trace_resource *resource,
+static void say_about(struct uvh_words *words, const struct uvh_trace_resource *resource,
 		      const char *word, const char *word_alone)
 {
 	char clean[UVH_LIVE_TEXT_BYTES];
 
 	if (about(resource)[0] != '\0')
-		say(words, "%s%s", word,
-		    uvh_clean_text(about(resource), true, clean, sizeof(clean)));
+		uvh_add(words, "%s%s", word,
+			uvh_clean_text(about(resource), true, clean, sizeof(clean)));
 	else if (fd_of(resource) >= 0)
-		say(words, "%sfd %d", word, fd_of(resource));
+		uvh_add(words, "%sfd %d", word, fd_of(resource));
 	else
-		say(words, "%s", word_alone);
+		uvh_add(words, "%s", word_alone);
 }
 
 static bool has_flag(const struct uvh_trace_resource *resource, uint32_t flag)
@@ -76,34 +54,34 @@ static bool is_active(const struct uvh_trace_resource *resource)
 }
 
 /* Why it is not active. */
-static void say_idle(struct words *words, const struct uvh_trace_resource *resource,
+static void say_idle(struct uvh_words *words, const struct uvh_trace_resource *resource,
 		     const char *done)
 {
 	const struct uvh_live *live = resource->user;
 
 	if (resource->start_ns == 0)
-		say(words, "never started");
+		uvh_add(words, "never started");
 	else if (live == NULL || !live->ran || live->stop_ns >= resource->start_ns)
-		say(words, "stopped");
+		uvh_add(words, "stopped");
 	else
-		say(words, "%s", done);
+		uvh_add(words, "%s", done);
 }
 
-static void say_due(struct words *words, int64_t due_ns, int64_t now_ns)
+static void say_due(struct uvh_words *words, int64_t due_ns, int64_t now_ns)
 {
 	char text[UVH_TEXT_ROOM];
 
 	if (due_ns == 0)
-		say(words, "armed");
+		uvh_add(words, "armed");
 	else if (due_ns > now_ns)
-		say(words, "fires in %s", uvh_duration_text(due_ns - now_ns, text));
+		uvh_add(words, "fires in %s", uvh_duration_text(due_ns - now_ns, text));
 	else if (now_ns - due_ns < 2 * MS_NS)
-		say(words, "fires now");
+		uvh_add(words, "fires now");
 	else
-		say(words, "was to fire %s ago", uvh_duration_text(now_ns - due_ns, text));
+		uvh_add(words, "was to fire %s ago", uvh_duration_text(now_ns - due_ns, text));
 }
 
-static void say_timer(struct words *words, const struct uvh_trace_resource *resource,
+static void say_timer(struct uvh_words *words, const struct uvh_trace_resource *resource,
 		      int64_t now_ns)
 {
 	bool told = uvh_live_is_told(resource);
@@ -116,14 +94,15 @@ static void say_timer(struct words *words, const struct uvh_trace_resource *reso
 	say_due(words, told ? resource->state->due_ns : resource->due_ns, now_ns);
 	if (resource->state != NULL && resource->state->repeat_ms != 0) {
 		if (resource->state->repeat_ms < INT64_MAX / MS_NS)
-			say(words, ", every %s",
+			uvh_add(
+			    words, ", every %s",
 			    uvh_duration_text((int64_t) resource->state->repeat_ms * MS_NS, text));
 	} else if (resource->before_ns > resource->start_ns) {
-		say(words, ", again and again");
+		uvh_add(words, ", again and again");
 	}
 }
 
-static void say_stream(struct words *words, const struct uvh_trace_resource *resource,
+static void say_stream(struct uvh_words *words, const struct uvh_trace_resource *resource,
 		       const char *reads, const char *alone)
 {
 	bool told = uvh_live_is_told(resource);
@@ -132,15 +111,15 @@ static void say_stream(struct words *words, const struct uvh_trace_resource *res
 
 	say_about(words, resource, "", alone);
 	if (reading)
-		say(words, ", %s", reads);
+		uvh_add(words, ", %s", reads);
 	if (told && resource->state->bytes != 0)
-		say(words, ", %s bytes wait to be written",
-		    uvh_count_text(resource->state->bytes, count));
+		uvh_add(words, ", %s bytes wait to be written",
+			uvh_count_text(resource->state->bytes, count));
 	else if (!reading && !is_active(resource))
-		say(words, ", %s", resource->start_ns == 0 ? "never read" : "not read");
+		uvh_add(words, ", %s", resource->start_ns == 0 ? "never read" : "not read");
 }
 
-static void say_signal(struct words *words, const struct uvh_trace_resource *resource)
+static void say_signal(struct uvh_words *words, const struct uvh_trace_resource *resource)
 {
 	const char *name = NULL;
 
@@ -149,33 +128,34 @@ static void say_signal(struct words *words, const struct uvh_trace_resource *res
 	if (!is_active(resource))
 		say_idle(words, resource, "stopped, or done");
 	else if (name != NULL)
-		say(words, "waits for SIG%s", name);
+		uvh_add(words, "waits for SIG%s", name);
 	else if (resource->state != NULL && resource->state->number != 0)
-		say(words, "waits for signal %" PRIu32, resource->state->number);
+		uvh_add(words, "waits for signal %" PRIu32, resource->state->number);
 	else
-		say(words, "waits for a signal");
+		uvh_add(words, "waits for a signal");
 }
 
-static void say_process(struct words *words, const struct uvh_trace_resource *resource)
+static void say_process(struct uvh_words *words, const struct uvh_trace_resource *resource)
 {
 	const struct uvh_live *live = resource->user;
 	bool exited = live != NULL && live->ran;
 	char clean[UVH_LIVE_TEXT_BYTES];
 
 	if (live != NULL && live->failed) {
-		say(words, "could not be spawned");
+		uvh_add(words, "could not be spawned");
 		return;
 	}
-	say(words, is_active(resource) && !resource->destroyed ? "waits for child" : "child");
+	uvh_add(words, is_active(resource) && !resource->destroyed ? "waits for child" : "child");
 	if (resource->state != NULL && resource->state->number != 0)
-		say(words, " %" PRIu32, resource->state->number);
+		uvh_add(words, " %" PRIu32, resource->state->number);
 	if (about(resource)[0] != '\0')
-		say(words, " (%s)", uvh_clean_text(about(resource), true, clean, sizeof(clean)));
+		uvh_add(words, " (%s)",
+			uvh_clean_text(about(resource), true, clean, sizeof(clean)));
 	if (exited)
-		say(words, ", which has exited");
+		uvh_add(words, ", which has exited");
 }
 
-static void say_watch(struct words *words, const struct uvh_trace_resource *resource)
+static void say_watch(struct uvh_words *words, const struct uvh_trace_resource *resource)
 {
 	char text[UVH_TEXT_ROOM];
 
@@ -186,31 +166,31 @@ static void say_watch(struct words *words, const struct uvh_trace_resource *reso
 	say_about(words, resource, "watches ", "watches a path");
 	if (resource->state != NULL && resource->state->repeat_ms != 0 &&
 	    resource->state->repeat_ms < INT64_MAX / MS_NS)
-		say(words, " every %s",
-		    uvh_duration_text((int64_t) resource->state->repeat_ms * MS_NS, text));
+		uvh_add(words, " every %s",
+			uvh_duration_text((int64_t) resource->state->repeat_ms * MS_NS, text));
 }
 
-static void say_if_active(struct words *words, const struct uvh_trace_resource *resource,
+static void say_if_active(struct uvh_words *words, const struct uvh_trace_resource *resource,
 			  const char *what)
 {
 	if (is_active(resource))
-		say(words, "%s", what);
+		uvh_add(words, "%s", what);
 	else
 		say_idle(words, resource, "stopped, or done");
 }
 
 /* How far the pool has come with it. */
-static void say_progress(struct words *words, const struct uvh_trace_resource *resource)
+static void say_progress(struct uvh_words *words, const struct uvh_trace_resource *resource)
 {
 	if (resource->pool_end_ns != 0 || resource->work_end_ns != 0)
-		say(words, ", done, but the loop has not taken it");
+		uvh_add(words, ", done, but the loop has not taken it");
 	else if (resource->work_begin_ns != 0)
-		say(words, ", which runs in the thread pool");
+		uvh_add(words, ", which runs in the thread pool");
 	else if (resource->type == UVHOOKS_WORKREQ)
-		say(words, ", which waits for a thread of the pool");
+		uvh_add(words, ", which waits for a thread of the pool");
 }
 
-static void say_request(struct words *words, const struct uvh_trace_resource *resource)
+static void say_request(struct uvh_words *words, const struct uvh_trace_resource *resource)
 {
 	const char *call = uvhooks_fs_name(resource->fs_type);
 	char count[UVH_TEXT_ROOM];
@@ -223,17 +203,17 @@ static void say_request(struct words *words, const struct uvh_trace_resource *re
 	case UVHOOKS_WRITEWRAP:
 	case UVHOOKS_UDPSENDWRAP:
 		if (resource->state != NULL && resource->state->bytes != 0)
-			say(words, "has %s bytes left to write",
-			    uvh_count_text(resource->state->bytes, count));
+			uvh_add(words, "has %s bytes left to write",
+				uvh_count_text(resource->state->bytes, count));
 		else
-			say(words, "writes");
+			uvh_add(words, "writes");
 		say_about(words, resource, " to ", "");
 		break;
 	case UVHOOKS_SHUTDOWNWRAP:
 		say_about(words, resource, "shuts down ", "shuts down");
 		break;
 	case UVHOOKS_FSREQCALLBACK:
-		say(words, "%s", call != NULL ? call : "a call of the file system");
+		uvh_add(words, "%s", call != NULL ? call : "a call of the file system");
 		say_about(words, resource, " ", "");
 		break;
 	case UVHOOKS_GETADDRINFOREQWRAP:
@@ -241,19 +221,19 @@ static void say_request(struct words *words, const struct uvh_trace_resource *re
 		say_about(words, resource, "looks up ", "looks up a name");
 		break;
 	case UVHOOKS_RANDOMREQ:
-		say(words, "random bytes");
+		uvh_add(words, "random bytes");
 		break;
 	case UVHOOKS_WORKREQ:
-		say(words, "work");
+		uvh_add(words, "work");
 		break;
 	}
 	if (resource->runs > 0)
-		say(words, ", in its callback");
+		uvh_add(words, ", in its callback");
 	else
 		say_progress(words, resource);
 }
 
-static void say_handle(struct words *words, const struct uvh_trace_resource *resource,
+static void say_handle(struct uvh_words *words, const struct uvh_trace_resource *resource,
 		       int64_t now_ns)
 {
 	switch (resource->type) {
@@ -270,7 +250,7 @@ static void say_handle(struct words *words, const struct uvh_trace_resource *res
 		say_if_active(words, resource, "runs after the loop has slept");
 		break;
 	case UVHOOKS_ASYNCWRAP:
-		say(words, "waits for uv_async_send");
+		uvh_add(words, "waits for uv_async_send");
 		break;
 	case UVHOOKS_POLLWRAP:
 		if (is_active(resource))
@@ -310,11 +290,11 @@ static void say_handle(struct words *words, const struct uvh_trace_resource *res
 const char *uvh_live_does(const struct uvh_trace_resource *resource, int64_t now_ns,
 			  char text[UVH_LIVE_TEXT_BYTES])
 {
-	struct words words = {.text = text};
+	struct uvh_words words = {.text = text, .room = UVH_LIVE_TEXT_BYTES};
 
 	text[0] = '\0';
 	if (uvh_live_standing(resource) == UVH_LIVE_CLOSING)
-		say(&words, "is being closed: ");
+		uvh_add(&words, "is being closed: ");
 	if (uvhooks_type_kind(resource->type) == UVHOOKS_KIND_REQUEST)
 		say_request(&words, resource);
 	else

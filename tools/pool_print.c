@@ -200,19 +200,6 @@ static void print_chart(const struct uvh_pool_process *process)
 			  (double) occupancy->most_all_waiting);
 }
 
-static void add_times(struct uvh_table *table, const struct uvh_histogram *times)
-{
-	if (times->count == 0) {
-		for (unsigned int i = 0; i < 4; i++)
-			uvh_table_cell(table, UVH_DIM, "-");
-		return;
-	}
-	uvh_table_duration(table, uvh_histogram_mean(times));
-	uvh_table_duration(table, uvh_histogram_percentile(times, 0.5));
-	uvh_table_duration(table, uvh_histogram_percentile(times, 0.99));
-	uvh_table_duration(table, times->max_ns);
-}
-
 static void print_kinds(const struct uvh_pool_tale *tale, const struct uvh_pool_process *process)
 {
 	static const struct uvh_column columns[] = {
@@ -238,8 +225,8 @@ static void print_kinds(const struct uvh_pool_tale *tale, const struct uvh_pool_
 		uvh_table_cell(table, UVH_PLAIN, "%s", line->what);
 		uvh_table_count(table, line->service.count > line->queue.count ? line->service.count
 									       : line->queue.count);
-		add_times(table, &line->queue);
-		add_times(table, &line->service);
+		uvh_report_print_times(table, &line->queue);
+		uvh_report_print_times(table, &line->service);
 		uvh_table_cell(table, UVH_PLAIN, "%s", place_text(line, place));
 	}
 	uvh_table_print(table);
@@ -268,7 +255,7 @@ static void print_untold(const struct uvh_pool_tale *tale, const struct uvh_pool
 		uvh_table_cell(table, UVH_PLAIN, "%s", uvh_pool_kind_name(line->row->kind));
 		uvh_table_cell(table, UVH_PLAIN, "%s", line->what);
 		uvh_table_count(table, line->untold);
-		add_times(table, &line->whole);
+		uvh_report_print_times(table, &line->whole);
 		uvh_table_cell(table, UVH_PLAIN, "%s", place_text(line, place));
 	}
 	uvh_table_print(table);

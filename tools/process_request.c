@@ -310,21 +310,9 @@ static bool wait_for_answer(struct wait *wait, bool *gone)
 
 struct told {
 	struct wait *wait;
-	size_t used, loops;
+	struct uvh_words words;
+	size_t loops;
 };
-
-__attribute__((format(printf, 2, 3))) static void add(struct told *told, const char *format, ...)
-{
-	const size_t room = UVHOOKS_CONTROL_ANSWER_BYTES - told->used;
-	va_list list;
-	int wrote;
-
-	va_start(list, format);
-	wrote = vsnprintf(told->wait->answer + told->used, room, format, list);
-	va_end(list);
-	if (wrote > 0)
-		told->used += (size_t) wrote < room ? (size_t) wrote : room - 1;
-}
 
 static void add_loop(const struct uvhooks_control_loop *loop,
 		     const struct uvhooks_control_frame *frame, void *data)
@@ -334,32 +322,35 @@ static void add_loop(const struct uvhooks_control_loop *loop,
 
 	if (told->loops++ >= LOOPS_TOLD)
 		return;
-	add(told, "\nloop 0x%" PRIx64 " %s", loop->loop,
-	    uvh_process_does(told->wait->process, frame, text));
+	uvh_add(&told->words, "\nloop 0x%" PRIx64 " %s", loop->loop,
+		uvh_process_does(told->wait->process, frame, text));
 	if (loop->waker_pending == 0)
-		add(told, "; it cannot be woken: its libuv is unlike those that are known");
+		uvh_add(&told->words,
+			"; it cannot be woken: its libuv is unlike those that are known");
 }
 
 static enum uvh_request_result say_no_answer(struct wait *wait, const char *what)
 {
-	struct told told = {.wait = wait};
+	struct told told = {wait, {wait->answer, UVHOOKS_CONTROL_ANSWER_BYTES, 0}, 0};
 	char time[UVH_TEXT_ROOM];
 	struct uvh_process_facts facts;
 
 	if (!uvh_process_facts(wait->process->folder, &facts))
 		return say_gone(wait);
 	if (what != NULL)
-		add(&told, "%s", what);
+		uvh_add(&told.words, "%s", what);
 	else
-		add(&told,
-		    "no loop of process %d has answered in %s, and the request is taken back:",
-		    (int) wait->process->pid, uvh_duration_text(now_ns() - wait->begin_ns, time));
+		uvh_add(&told.words,
+			"no loop of process %d has answered in %s, and the request is taken back:",
+			(int) wait->process->pid,
+			uvh_duration_text(now_ns() - wait->begin_ns, time));
 	if (facts.state == 'T' || facts.state == 't')
-		add(&told, "\nthe process is stopped, by a signal or a debugger: kill -CONT %d",
-		    (int) wait->process->pid);
+		uvh_add(&told.words,
+			"\nthe process is stopped, by a signal or a debugger: kill -CONT %d",
+			(int) wait->process->pid);
 	uvh_process_each_loop(wait->process, add_loop, &told);
 	if (told.loops > LOOPS_TOLD)
-		add(&told, "\nand %zu loops more", told.loops - LOOPS_TOLD);
+		uvh_add(&told.words, "\nand %zu loops more", told.loops - LOOPS_TOLD);
 	return UVH_REQUEST_NO_ANSWER;
 }
 

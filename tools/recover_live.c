@@ -9,6 +9,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "../shim/reading.h"
 #include "memory.h"
 #include "recover.h"
 
@@ -147,19 +148,12 @@ static void read_handle(struct telling *telling, const struct uvhooks_control_re
 	case UVHOOKS_UDPWRAP:
 		read_descriptor(telling, record->pointer + offsetof(uv_udp_t, io_watcher), values);
 		break;
-	case UVHOOKS_TCPWRAP:
-	case UVHOOKS_TCPSERVERWRAP:
-	case UVHOOKS_PIPEWRAP:
-	case UVHOOKS_PIPESERVERWRAP:
-	case UVHOOKS_TTYWRAP:
-		read_descriptor(telling, record->pointer + offsetof(uv_stream_t, io_watcher),
-				values);
-		break;
 	default:
-		return;
+		if (uvh_is_stream(record->type))
+			read_descriptor(
+			    telling, record->pointer + offsetof(uv_stream_t, io_watcher), values);
 	}
-	if ((record->flags & UVHOOKS_CONTROL_RECORD_ARMED) != 0 &&
-	    record->type != UVHOOKS_TIMERWRAP && record->type != UVHOOKS_POLLWRAP)
+	if ((record->flags & UVHOOKS_CONTROL_RECORD_ARMED) != 0 && uvh_is_read(record->type))
 		values->flags |= UVHOOKS_STATE_READING;
 }
 

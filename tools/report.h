@@ -16,6 +16,8 @@
 #include "trace_filter.h"
 #include "trigger_chain.h"
 
+struct uvh_table;
+
 /* Runs of one callback for resources of one type and file system call, in one process. */
 struct uvh_report_row {
 	struct uvh_trace_process *process;
@@ -221,6 +223,8 @@ void uvh_report_print_pools(const struct uvh_report *report);
 void uvh_report_print_wakeups(const struct uvh_report *report,
 			      const struct uvh_report_style *style);
 void uvh_report_print_live(const struct uvh_report *report, const struct uvh_report_style *style);
+/* Four cells: mean, p50, p99, max. */
+void uvh_report_print_times(struct uvh_table *table, const struct uvh_histogram *times);
 void uvh_report_print_title(const char *title, const char *remark);
 void uvh_report_print_more(size_t shown, size_t count, const char *what);
 void uvh_report_json(const struct uvh_report *report, const struct uvh_report_style *style);

@@ -137,7 +137,7 @@ static void print_nothing(struct uvh_table *table, size_t columns)
 		uvh_table_cell(table, UVH_DIM, "-");
 }
 
-static void print_times(struct uvh_table *table, const struct uvh_histogram *times)
+void uvh_report_print_times(struct uvh_table *table, const struct uvh_histogram *times)
 {
 	if (times->count == 0) {
 		print_nothing(table, 4);
@@ -160,7 +160,7 @@ static void print_totals(struct uvh_table *table, const struct uvh_report_line *
 	}
 	uvh_table_cell(table, UVH_PLAIN, "%s", uvh_duration_text(line->run.sum_ns, text));
 	uvh_table_cell(table, UVH_PLAIN, "%s", uvh_duration_text(line->self_ns, text));
-	print_times(table, &line->run);
+	uvh_report_print_times(table, &line->run);
 }
 
 static void print_types(const struct uvh_report *report, const struct uvh_report_style *style)
@@ -254,7 +254,7 @@ static void print_waits(const struct uvh_report *report, const struct uvh_report
 			       uvh_clean_text(line->type, true, name, sizeof(name)));
 		uvh_table_cell(table, UVH_PLAIN, "%s", line->call != NULL ? line->call : "");
 		uvh_table_count(table, line->wait.count);
-		print_times(table, &line->wait);
+		uvh_report_print_times(table, &line->wait);
 		uvh_table_duration(table, uvh_histogram_mean(&line->run));
 		uvh_table_duration(table, line->run.max_ns);
 	}

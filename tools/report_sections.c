@@ -162,10 +162,7 @@ static void add_times(struct uvh_table *table, const char *who, const char *what
 	uvh_table_cell(table, UVH_PLAIN, "%s", who);
 	uvh_table_cell(table, UVH_PLAIN, "%s", what);
 	uvh_table_count(table, times->count);
-	uvh_table_duration(table, uvh_histogram_mean(times));
-	uvh_table_duration(table, uvh_histogram_percentile(times, 0.5));
-	uvh_table_duration(table, uvh_histogram_percentile(times, 0.99));
-	uvh_table_duration(table, times->max_ns);
+	uvh_report_print_times(table, times);
 }
 
 static void print_pool(const struct uvh_report *report, const struct uvh_pool_process *pool)

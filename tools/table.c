@@ -64,22 +64,12 @@ void uvh_table_duration(struct uvh_table *table, int64_t ns)
 		       "%s", uvh_duration_text(ns, text));
 }
 
-/* Characters, not bytes. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text != '\0'; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
-}
-
 static size_t width_of_column(const struct uvh_table *table, size_t column)
 {
-	size_t widest = width_of(table->columns[column].title);
+	size_t widest = uvh_text_width(table->columns[column].title);
 
 	for (size_t i = column; i < table->count; i += table->column_count) {
-		size_t width = width_of(table->cells[i].text);
+		size_t width = uvh_text_width(table->cells[i].text);
 
 		if (width > widest)
 			widest = width;
@@ -91,7 +81,7 @@ static void print_cell(const struct uvh_table *table, size_t column, size_t widt
 		       enum uvh_color color)
 {
 	bool is_last = column + 1 == table->column_count;
-	int blanks = (int) (width - width_of(text));
+	int blanks = (int) (width - uvh_text_width(text));
 
 	fputs("  ", stdout);
 	if (!table->columns[column].is_text)

@@ -50,6 +50,18 @@ const char *uvh_version_text(uint32_t version, char text[UVH_TEXT_ROOM]);
  */
 char *uvh_clean_text(const char *text, bool without_controls, char *copy, size_t room);
 
+/* Characters, not bytes. */
+size_t uvh_text_width(const char *text);
+
+/* A text that grows at its end, and is cut where its room ends. */
+struct uvh_words {
+	char *text;
+	size_t room, used;
+};
+
+void uvh_add(struct uvh_words *words, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* A table: cells are given row by row, from left to right, and printed when all are known. */
 struct uvh_table;
 

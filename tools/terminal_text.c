@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers, durations and foreign texts, as people read them. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,4 +107,26 @@ char *uvh_clean_text(const char *text, bool without_controls, char *copy, size_t
 	}
 	copy[used] = '\0';
 	return copy;
+}
+
+size_t uvh_text_width(const char *text)
+{
+	size_t width = 0;
+
+	for (; *text != '\0'; text++)
+		width += (*text & 0xc0) != 0x80;
+	return width;
+}
+
+void uvh_add(struct uvh_words *words, const char *format, ...)
+{
+	const size_t room = words->room - words->used;
+	va_list list;
+	int bytes;
+
+	va_start(list, format);
+	bytes = vsnprintf(words->text + words->used, room, format, list);
+	va_end(list);
+	if (bytes > 0)
+		words->used += (size_t) bytes < room ? (size_t) bytes : room - 1;
 }

@@ -58,15 +58,6 @@ static size_t bytes_of(const char *text, size_t most)
 	return at;
 }
 
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text != '\0'; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
-}
-
 /* Writes what there is room for from `column` on; returns where it ended. */
 static int put(int row, int column, attr_t attributes, const char *text)
 {
@@ -89,7 +80,8 @@ static int put(int row, int column, attr_t attributes, const char *text)
 	attrset(attributes);
 	mvaddnstr(row, column, text, (int) bytes);
 	attrset(A_NORMAL);
-	return column + (int) width_of(text) < COLS ? column + (int) width_of(text) : COLS;
+	return column + (int) uvh_text_width(text) < COLS ? column + (int) uvh_text_width(text)
+							  : COLS;
 }
 
 __attribute__((format(printf, 4, 5))) static int put_line(int row, int column, attr_t attributes,
@@ -185,12 +177,12 @@ static void lay_out(const struct uvh_top_ui *ui, struct layout *layout)
 
 	*layout = (struct layout){{0}};
 	for (size_t i = 0; i < table->column_count; i++) {
-		size_t width = width_of(table->columns[i].title);
+		size_t width = uvh_text_width(table->columns[i].title);
 
 		if (table->columns[i].is_text && table->count != 0 && is_empty(table, i))
 			continue;
 		for (size_t j = 0; j < table->count; j++) {
-			const size_t cell = width_of(table->rows[j].cells[i].text);
+			const size_t cell = uvh_text_width(table->rows[j].cells[i].text);
 
 			width = cell > width ? cell : width;
 		}
@@ -204,7 +196,7 @@ static void lay_out(const struct uvh_top_ui *ui, struct layout *layout)
 static void put_cell(const struct uvh_top_ui *ui, const struct layout *layout, int row, int *column,
 		     size_t number, attr_t attributes, const char *text)
 {
-	const size_t width = layout->widths[number], used = width_of(text);
+	const size_t width = layout->widths[number], used = uvh_text_width(text);
 	const size_t blanks = used < width ? width - used : 0;
 
 	if (width == 0)

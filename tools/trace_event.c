@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "../shim/reading.h"
+
 /* A stack that is deeper is none: its afters are missing. */
 #define FRAMES_MAX 65536
 
@@ -257,15 +259,8 @@ static void describe(struct uvh_resource *resource, unsigned int event, enum uvh
 /* As its events would tell, from how it stands. */
 static bool is_armed(unsigned int type, unsigned int flags)
 {
-	switch (type) {
-	case UVHOOKS_TCPWRAP:
-	case UVHOOKS_TCPSERVERWRAP:
-	case UVHOOKS_PIPEWRAP:
-	case UVHOOKS_PIPESERVERWRAP:
-	case UVHOOKS_TTYWRAP:
-	case UVHOOKS_UDPWRAP:
+	if (uvh_is_read(type))
 		return (flags & UVHOOKS_STATE_READING) != 0;
-	}
 	return uvhooks_type_kind(type) == UVHOOKS_KIND_HANDLE &&
 	       (flags & UVHOOKS_STATE_ACTIVE) != 0 && (flags & UVHOOKS_STATE_CLOSING) == 0;
 }

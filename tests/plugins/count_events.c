@@ -6,13 +6,9 @@
  *
  *	count_events:file=PATH
  */
-#include <errno.h>
-#include <fcntl.h>
+#include "counts.h"
+
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <uvhooks/plugin.h>
 
 static _Atomic uint64_t *count;
 
@@ -26,21 +22,12 @@ static void count_one(const struct uvhooks_event *event, void *data)
 static int count_events_init(struct uvhooks_plugin_args *args)
 {
 	struct uvhooks_callbacks callbacks = {.size = sizeof(callbacks)};
-	int fd;
+	void *map = NULL;
+	const int result = map_counts(args, &map, sizeof(*count));
 
-	if (args->count != 1 || strcmp(args->options[0].key, "file") != 0)
-		return uvhooks_plugin_error(args, "this plugin takes one option: file=PATH");
-	if (args->dry_run)
-		return 0;
-	fd = open(args->options[0].value, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof(*count)) != 0)
-		return uvhooks_plugin_error(args, "%s: %s", args->options[0].value,
-					    strerror(errno));
-	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (count == MAP_FAILED)
-		return uvhooks_plugin_error(args, "%s: %s", args->options[0].value,
-					    strerror(errno));
+	if (result != 0 || args->dry_run)
+		return result;
+	count = map;
 #define XX(name, text) callbacks.text = count_one;
 	UVHOOKS_EVENT_MAP(XX)
 #undef XX

@@ -41,15 +41,9 @@ static void written_exit(uv_process_t *process, int64_t status, int signal)
 static void exit_cb_field(uv_loop_t *loop)
 {
 	uv_process_t *process = malloc(sizeof *process);
-	char *args[] = {(char *) "true", NULL};
-	uv_process_options_t options;
 
 	CHECK(process != NULL);
-	memset(&options, 0, sizeof options);
-	options.file = "true";
-	options.args = args;
-	options.exit_cb = never_exit;
-	CHECK_OK(uv_spawn(loop, process, &options));
+	spawn_true(loop, process, never_exit);
 	process->exit_cb = written_exit;
 }
 

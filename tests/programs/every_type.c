@@ -90,14 +90,8 @@ static void handles(uv_loop_t *loop)
 static void process(uv_loop_t *loop)
 {
 	static uv_process_t child;
-	char *args[] = {(char *) "true", NULL};
-	uv_process_options_t options;
 
-	memset(&options, 0, sizeof options);
-	options.file = "true";
-	options.args = args;
-	options.exit_cb = on_exit_of_child;
-	CHECK_OK(uv_spawn(loop, &child, &options));
+	spawn_true(loop, &child, on_exit_of_child);
 }
 
 static void on_connect(uv_connect_t *req, int status)
@@ -246,10 +240,5 @@ static const struct scene scenes[] = {
 
 int main(int argc, char **argv)
 {
-	int status;
-
-	enter_scratch_folder();
-	status = PLAY(scenes);
-	leave_scratch_folder();
-	return status;
+	return PLAY_IN_SCRATCH_FOLDER(scenes);
 }

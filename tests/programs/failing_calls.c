@@ -302,10 +302,5 @@ static const struct scene scenes[] = {
 
 int main(int argc, char **argv)
 {
-	int status;
-
-	enter_scratch_folder();
-	status = PLAY(scenes);
-	leave_scratch_folder();
-	return status;
+	return PLAY_IN_SCRATCH_FOLDER(scenes);
 }

@@ -168,18 +168,12 @@ static void on_exit_of_child(uv_process_t *process, int64_t status, int signal)
 static void fork_handler(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = {(char *) "true", NULL};
-	uv_process_options_t options;
 
 	CHECK(pthread_atfork(NULL, NULL, at_fork_in_child) == 0);
 	forked_loop = loop;
-	memset(&options, 0, sizeof options);
-	options.file = "true";
-	options.args = args;
-	options.exit_cb = on_exit_of_child;
 	CHECK_OK(uv_signal_init(loop, &watcher));
 	CHECK_OK(uv_signal_start(&watcher, on_signal, SIGUSR1));
-	CHECK_OK(uv_spawn(loop, &process, &options));
+	spawn_true(loop, &process, on_exit_of_child);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	forked_loop = NULL;
 }
@@ -192,10 +186,5 @@ static const struct scene scenes[] = {
 
 int main(int argc, char **argv)
 {
-	int status;
-
-	enter_scratch_folder();
-	status = PLAY(scenes);
-	leave_scratch_folder();
-	return status;
+	return PLAY_IN_SCRATCH_FOLDER(scenes);
 }

@@ -54,14 +54,8 @@ static void on_exit_of_child(uv_process_t *process, int64_t status, int signal)
 static void spawn(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = {(char *) "true", NULL};
-	uv_process_options_t options;
 
-	memset(&options, 0, sizeof options);
-	options.file = "true";
-	options.args = args;
-	options.exit_cb = on_exit_of_child;
-	CHECK_OK(uv_spawn(loop, &process, &options));
+	spawn_true(loop, &process, on_exit_of_child);
 }
 
 static void default_loop(uv_loop_t *loop)
@@ -96,10 +90,5 @@ static const struct scene scenes[] = {
 
 int main(int argc, char **argv)
 {
-	int status;
-
-	enter_scratch_folder();
-	status = PLAY(scenes);
-	leave_scratch_folder();
-	return status;
+	return PLAY_IN_SCRATCH_FOLDER(scenes);
 }

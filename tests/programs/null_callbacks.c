@@ -125,13 +125,8 @@ static void close_without(uv_loop_t *loop)
 static void exit_of_child(uv_loop_t *loop)
 {
 	static uv_process_t process;
-	char *args[] = {(char *) "true", NULL};
-	uv_process_options_t options;
 
-	memset(&options, 0, sizeof options);
-	options.file = "true";
-	options.args = args;
-	CHECK_OK(uv_spawn(loop, &process, &options));
+	spawn_true(loop, &process, NULL);
 	CHECK_OK(uv_run(loop, UV_RUN_DEFAULT));
 	CHECK(!uv_is_active((uv_handle_t *) &process));
 	uv_close((uv_handle_t *) &process, NULL);

@@ -122,6 +122,19 @@ HELPER void open_pipe_pair(uv_loop_t *loop, uv_pipe_t *left, uv_pipe_t *right, i
 	CHECK_OK(uv_pipe_open(right, ends[1]));
 }
 
+/* A child that ends at once. */
+HELPER void spawn_true(uv_loop_t *loop, uv_process_t *process, uv_exit_cb callback)
+{
+	char *args[] = {(char *) "true", NULL};
+	uv_process_options_t options;
+
+	memset(&options, 0, sizeof options);
+	options.file = args[0];
+	options.args = args;
+	options.exit_cb = callback;
+	CHECK_OK(uv_spawn(loop, process, &options));
+}
+
 __attribute__((unused)) static char scratch_folder[512];
 
 /* Moves the process into an empty folder. */
@@ -201,5 +214,18 @@ HELPER int play_scenes(const struct scene *scenes, size_t count, int argc, char 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define PLAY(scenes) play_scenes(scenes, COUNT(scenes), argc, argv)
+
+/* In a folder that is empty before and after. */
+HELPER int play_in_scratch_folder(const struct scene *scenes, size_t count, int argc, char **argv)
+{
+	int status;
+
+	enter_scratch_folder();
+	status = play_scenes(scenes, count, argc, argv);
+	leave_scratch_folder();
+	return status;
+}
+
+#define PLAY_IN_SCRATCH_FOLDER(scenes) play_in_scratch_folder(scenes, COUNT(scenes), argc, argv)
 
 #endif

@@ -44,13 +44,12 @@ static void *check_ids(void *promise)
 	return promise;
 }
 
-/* p.then(f).then(g), and p resolves later. */
-static void chain(uv_loop_t *loop)
+/* p.then(f), parent.then(g), and p, which is `first`, resolves later. */
+static void resolve_three(struct uvhooks_promise *parent)
 {
-	(void) loop;
 	CHECK_OK(uvhooks_promise_create(&first));
 	CHECK_OK(uvhooks_promise_then(&first, &second));
-	CHECK_OK(uvhooks_promise_then(&second, &third));
+	CHECK_OK(uvhooks_promise_then(parent, &third));
 	resolve(&first);
 	uvhooks_promise_run_reaction(&second, check_ids, &second);
 	uvhooks_promise_run_reaction(&third, check_ids, &third);
@@ -59,19 +58,18 @@ static void chain(uv_loop_t *loop)
 	finish(&third);
 }
 
+/* p.then(f).then(g) */
+static void chain(uv_loop_t *loop)
+{
+	(void) loop;
+	resolve_three(&second);
+}
+
 /* p.then(f); p.then(g) */
 static void two_children(uv_loop_t *loop)
 {
 	(void) loop;
-	CHECK_OK(uvhooks_promise_create(&first));
-	CHECK_OK(uvhooks_promise_then(&first, &second));
-	CHECK_OK(uvhooks_promise_then(&first, &third));
-	resolve(&first);
-	uvhooks_promise_run_reaction(&second, check_ids, &second);
-	uvhooks_promise_run_reaction(&third, check_ids, &third);
-	finish(&first);
-	finish(&second);
-	finish(&third);
+	resolve_three(&first);
 }
 
 static void *resolve_itself(void *argument)

@@ -58,6 +58,17 @@ static uv_timer_t first;
 static uv_timer_t second;
 static uv_loop_t *the_loop;
 
+/* Returns when it has left its stack, or ended. */
+static void enter_coroutine(void (*function)(void))
+{
+	CHECK(getcontext(&coroutine) == 0);
+	coroutine.uc_stack.ss_sp = coroutine_stack;
+	coroutine.uc_stack.ss_size = sizeof coroutine_stack;
+	coroutine.uc_link = &main_context;
+	makecontext(&coroutine, function, 0);
+	CHECK(swapcontext(&main_context, &coroutine) == 0);
+}
+
 static void on_first(uv_timer_t *timer)
 {
 	puts("first timer: leaves its stack");
@@ -82,12 +93,7 @@ static void switched_in_callback(uv_loop_t *loop)
 	the_loop = loop;
 	CHECK_OK(uv_timer_init(loop, &first));
 	CHECK_OK(uv_timer_start(&first, on_first, 1, 0));
-	CHECK(getcontext(&coroutine) == 0);
-	coroutine.uc_stack.ss_sp = coroutine_stack;
-	coroutine.uc_stack.ss_size = sizeof coroutine_stack;
-	coroutine.uc_link = &main_context;
-	makecontext(&coroutine, run_in_coroutine, 0);
-	CHECK(swapcontext(&main_context, &coroutine) == 0);
+	enter_coroutine(run_in_coroutine);
 	puts("main, while the callback waits");
 	CHECK_OK(uv_timer_init(loop, &second));
 	uv_close((uv_handle_t *) &second, on_close);
@@ -105,12 +111,7 @@ static void calls_of_libuv(void)
 
 static void on_switching(uv_timer_t *timer)
 {
-	CHECK(getcontext(&coroutine) == 0);
-	coroutine.uc_stack.ss_sp = coroutine_stack;
-	coroutine.uc_stack.ss_size = sizeof coroutine_stack;
-	coroutine.uc_link = &main_context;
-	makecontext(&coroutine, calls_of_libuv, 0);
-	CHECK(swapcontext(&main_context, &coroutine) == 0);
+	enter_coroutine(calls_of_libuv);
 	puts("the callback goes on");
 	uv_close((uv_handle_t *) timer, on_close);
 }

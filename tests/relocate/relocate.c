@@ -33,19 +33,6 @@ static uintptr_t near_place(const struct binary *binary, size_t i)
 	return (binary->end | 0xffffff) + 1 + i * UVH_MOVED_MAX;
 }
 
-static const char *name_of(enum uvh_move_refusal refusal)
-{
-	switch (refusal) {
-#define XX(name, text)                                                                             \
-	case UVH_MOVE_##name:                                                                      \
-		return #name;
-		UVH_MOVE_REFUSAL_MAP(XX)
-#undef XX
-	default:
-		return "DONE";
-	}
-}
-
 static enum uvh_move_refusal move(const struct binary_function *function, bool calls,
 				  uintptr_t out_address, uint8_t out[UVH_MOVED_MAX],
 				  struct uvh_moved *moved)
@@ -172,7 +159,7 @@ static size_t check_moves(const struct binary *binary, bool near, struct windows
 			continue;
 		hooks_refused += function->hooked && strcmp(function->name, but) != 0;
 		printf("  %s%s: %s, %s (%zu bytes: ", function->name,
-		       function->hooked ? " (intercepted)" : "", name_of(refusal),
+		       function->hooked ? " (intercepted)" : "", refusal_name(refusal),
 		       uvh_move_refusal_text(refusal), function->bytes);
 		print_entry(function);
 		printf(")\n");

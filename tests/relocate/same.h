@@ -25,4 +25,18 @@ struct moving {
 /* Returns NULL if it is the same; otherwise what is wrong, in a buffer of this thread. */
 const char *what_differs(const struct moving *moving);
 
+/* "SHORT"; "DONE" where it was moved. */
+static inline const char *refusal_name(enum uvh_move_refusal refusal)
+{
+	switch (refusal) {
+#define XX(name, text)                                                                             \
+	case UVH_MOVE_##name:                                                                      \
+		return #name;
+		UVH_MOVE_REFUSAL_MAP(XX)
+#undef XX
+	default:
+		return "DONE";
+	}
+}
+
 #endif

@@ -5,13 +5,9 @@
  *
  *	ids:file=PATH
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <uvhooks/plugin.h>
+
+#include "../plugins/counts.h"
 
 #define SPACES 65536
 
@@ -45,21 +41,12 @@ static int ids_init(struct uvhooks_plugin_args *args)
 {
 	struct uvhooks_callbacks callbacks = {
 	    .size = sizeof(callbacks), .init = on_init, .destroy = on_destroy};
-	int fd;
+	void *map = NULL;
+	const int result = map_counts(args, &map, sizeof(*ids));
 
-	if (args->count != 1 || strcmp(args->options[0].key, "file") != 0)
-		return uvhooks_plugin_error(args, "this plugin takes one option: file=PATH");
-	if (args->dry_run)
-		return 0;
-	fd = open(args->options[0].value, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof(*ids)) != 0)
-		return uvhooks_plugin_error(args, "%s: %s", args->options[0].value,
-					    strerror(errno));
-	ids = mmap(NULL, sizeof(*ids), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (ids == MAP_FAILED)
-		return uvhooks_plugin_error(args, "%s: %s", args->options[0].value,
-					    strerror(errno));
+	if (result != 0 || args->dry_run)
+		return result;
+	ids = map;
 	return uvhooks_hook_enable(uvhooks_create_hook(&callbacks, NULL));
 }
 

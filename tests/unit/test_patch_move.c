@@ -51,19 +51,6 @@ struct place {
 #define NEGATIVE 0x90000000
 #endif
 
-static const char *name_of(enum uvh_move_refusal refusal)
-{
-	switch (refusal) {
-#define XX(name, text)                                                                             \
-	case UVH_MOVE_##name:                                                                      \
-		return #name;
-		UVH_MOVE_REFUSAL_MAP(XX)
-#undef XX
-	default:
-		return "DONE";
-	}
-}
-
 static void must(bool good, const struct test_case *test, const char *what)
 {
 	if (good)
@@ -189,7 +176,7 @@ static void check_near(const struct test_case *test, const struct place *place)
 	struct uvh_moved moved = {0};
 	enum uvh_move_refusal refusal = move(test, place, place, true, &moved);
 
-	must(strcmp(name_of(refusal), test->refusal) == 0, test, name_of(refusal));
+	must(strcmp(refusal_name(refusal), test->refusal) == 0, test, refusal_name(refusal));
 	if (refusal != UVH_MOVE_DONE || strcmp(test->refusal, "DONE") != 0)
 		return;
 	if (test->entered)
@@ -220,7 +207,7 @@ static void check_far(const struct test_case *test, const struct place *place,
 	copy_case(place, test);
 	run(place->function, place, &expected);
 	refusal = move(test, place, other, true, &moved);
-	must(strcmp(name_of(refusal), test->far) == 0, test, name_of(refusal));
+	must(strcmp(refusal_name(refusal), test->far) == 0, test, refusal_name(refusal));
 	must(!uvh_move_jump(jump, (uintptr_t) place->function, (uintptr_t) other->out), test,
 	     "the jump reaches too far");
 	if (refusal != UVH_MOVE_DONE)
