@@ -7,6 +7,9 @@
 #include "object.h"
 #include "hooks.h"
 
+/* This file is the first that has any of them: the line begins here. */
+__asm__(".pushsection uvh_hot, \"aw\"\n\t.balign 64\n\t.popsection");
+
 UVH_HOT const struct uvh_hook_set *uvh_hook_set;
 UVH_HOT bool uvh_watching;
 

@@ -99,8 +99,18 @@ level_of() {
 	esac
 }
 
+# The scene that is enough of a program which in all of them would tell a hundred thousand times the same.
+scene_of() {
+	case $1 in
+	s13_deep) echo thousand ;;
+	many_threads) echo plain ;;
+	esac
+}
+
 same_inside() {
-	same "$(level_of "$1")" "$PROGRAMS/$1" "$INSIDE/$1" || {
+	local scene
+	scene=$(scene_of "$1")
+	same "$(level_of "$1")" "$PROGRAMS/$1 $scene" "$INSIDE/$1 $scene" || {
 		echo "$1"
 		return 1
 	}
@@ -172,7 +182,7 @@ same_build() {
 	esac
 	if [ "$name" = steady_program ]; then
 		WITH=$archive compile "$name" "$scratch/$name" "${builder[@]}"
-		for seed in 31 32 33; do
+		for seed in 31 32; do
 			same_seed "$scratch/$name" "$seed"
 		done
 	else

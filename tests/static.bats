@@ -37,6 +37,15 @@ finds() {
 	check plugins
 }
 
+@test "what every call and callback reads is in one cache line" {
+	local address size align
+	read -r address size align < <(readelf -SW "$UVHOOKS_BUILD/shim/libuvhooks.so" |
+		sed 's/^ *\[ *[0-9]*\] *//' | awk '$1 == "uvh_hot" { print $3, $5, $NF }')
+	[ $((0x$address % 64)) = 0 ]
+	[ $((0x$size)) -le 64 ]
+	[ "$align" -ge 64 ]
+}
+
 @test "every function of the installed uv.h is in hooks.def once" {
 	check hooks "$(pkg-config --variable=includedir libuv)/uv.h"
 }

@@ -23,6 +23,19 @@ inner_bats() {
 	env "${options[@]}" TMPDIR="$BATS_TEST_TMPDIR" bats "$@"
 }
 
+# golden_under VERSION FILTER: the canonical traces with this libuv, those whose names match. It cannot
+# know which compiler made a program: golden.bats alone has the builds by clang as well.
+golden_under() {
+	local libuv build=$BATS_TEST_TMPDIR/build program
+	libuv=$("$TOP/scripts/libuv-source" "$1") || return
+	mkdir -p "$build/tests/programs"
+	ln -s "$UVHOOKS_BUILD/shim" "$UVHOOKS_BUILD/tools" "$build"
+	for program in "$PROGRAMS"/h[1-9]_*; do
+		[[ $program == *-clang || -d $program ]] || ln -s "$program" "$build/tests/programs/"
+	done
+	LD_LIBRARY_PATH=$libuv/build UVHOOKS_BUILD=$build inner_bats -f "$2" "$TOP/tests/golden.bats"
+}
+
 # libuv_under VERSION: the libuv that a program of the tests then has, as the shim says.
 libuv_under() {
 	under "$1" with_shim UVHOOKS_VERBOSE=1 "$PROGRAMS/h1_timer" once 2>&1 >/dev/null |
