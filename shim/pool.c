@@ -22,17 +22,10 @@ static struct {
 	size_t offset;
 } kinds[KINDS];
 
-void uvh_pool_submitted(const void *request, const struct uv__work *work)
+UVH_SLOW static void add_kind(const void *request, const struct uv__work *work)
 {
-	size_t i;
+	size_t i = 0;
 
-	if (!uvh_hooks_on())
-		return;
-	for (i = 0; i < KINDS && __atomic_load_n(&kinds[i].done, __ATOMIC_ACQUIRE) != NULL; i++)
-		if (kinds[i].done == work->done)
-			return;
-	if (i == KINDS)
-		return;
 	uvh_lock();
 	while (i < KINDS && kinds[i].done != NULL && kinds[i].done != work->done)
 		i++;
@@ -41,6 +34,21 @@ void uvh_pool_submitted(const void *request, const struct uv__work *work)
 		__atomic_store_n(&kinds[i].done, work->done, __ATOMIC_RELEASE);
 	}
 	uvh_unlock();
+}
+
+void uvh_pool_learn(const void *request, const struct uv__work *work)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		void (*done)(struct uv__work *, int) =
+		    __atomic_load_n(&kinds[i].done, __ATOMIC_ACQUIRE);
+
+		if (done == work->done)
+			return;
+		if (done == NULL) {
+			add_kind(request, work);
+			return;
+		}
+	}
 }
 
 /*

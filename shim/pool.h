@@ -16,7 +16,13 @@
  * A request was submitted whose struct uv__work is at `work`: from then on others of its kind are
  * known by the function that libuv calls when they are done.
  */
-void uvh_pool_submitted(const void *request, const struct uv__work *work);
+void uvh_pool_learn(const void *request, const struct uv__work *work);
+
+static inline void uvh_pool_submitted(const void *request, const struct uv__work *work)
+{
+	if (UVH_UNLIKELY(uvh_hooks_on()))
+		uvh_pool_learn(request, work);
+}
 
 /* An uv_async_t that is not the program's is about to be sent: is it that, and what for? */
 void uvh_pool_sends(const uv_async_t *async);

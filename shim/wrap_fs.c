@@ -46,7 +46,7 @@ static void fs_begin(uintptr_t here, struct uvh_submission *submission, bool pas
 }
 
 /* A call without a callback: for so long the caller did nothing else. */
-static void emit_call(uv_loop_t *loop, uv_fs_t *req, uint64_t begin_ns)
+UVH_SLOW static void emit_call(uv_loop_t *loop, uv_fs_t *req, uint64_t begin_ns)
 {
 	struct uvh_context *context = uvh_context();
 	const int saved_errno = errno;
