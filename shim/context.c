@@ -201,8 +201,8 @@ __attribute__((noinline)) static void emit_embedder(struct uvh_context *context,
 }
 
 /* The event with which a callback ends. */
-static inline void emit_end(struct uvh_context *context, const struct uvh_frame *frame,
-			    unsigned int flags)
+__attribute__((noinline)) static void emit_end(struct uvh_context *context,
+					       const struct uvh_frame *frame, unsigned int flags)
 {
 	const enum uvhooks_event_type type =
 	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER;
@@ -326,9 +326,14 @@ void uvh_emit_work_begin(struct uvh_context *context)
 void uvh_leave_told(struct uvh_scope *scope)
 {
 	struct uvh_context *context = scope->context;
+	const struct uvh_frame *frame = context->top;
 
 	uvh_tls.in_libuv = scope->in_libuv;
-	emit_end(context, context->top, context->top->flags);
+	if (UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK))
+		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), frame->record,
+				frame->id, 0, frame->callback);
+	else
+		emit_end(context, frame, frame->flags);
 	take_off(context);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
 		uvh_drain(context);

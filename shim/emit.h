@@ -55,7 +55,7 @@ static inline const struct uvh_hook_call *uvh_plain_call(const struct uvh_contex
 							 unsigned int event)
 {
 	if (UVH_UNLIKELY(set == NULL) || UVH_UNLIKELY(context->frozen != NULL) ||
-	    UVH_UNLIKELY(uvh_tls.quiet))
+	    UVH_UNLIKELY(uvh_tls.special))
 		return NULL;
 	return set->plain[event];
 }
@@ -68,11 +68,12 @@ static inline void uvh_call_plainly(struct uvh_context *context, const struct uv
 	void *exception;
 
 	context->frozen = set;
-	uvh_tls.quiet = 1;
+	/* All of it, as wrappers read it: a load waits for an earlier store that is shorter. */
+	uvh_tls.special = UVH_TLS_QUIET;
 	exception = uvh_guarded_call(event, call->data, call->callback);
 	if (UVH_UNLIKELY(exception != NULL))
 		uvh_hook_threw(set->plain[event->event]->hook, exception);
-	uvh_tls.quiet = 0;
+	uvh_tls.special = 0;
 	context->frozen = NULL;
 	*context->errno_here = saved_errno;
 }

@@ -13,6 +13,8 @@
 #ifndef UVH_REGISTRY_H
 #define UVH_REGISTRY_H
 
+#include <string.h>
+
 #include "ground.h"
 #include "memcheck.h"
 #include "uv_compat.h"
@@ -304,6 +306,15 @@ static inline struct uvh_record *uvh_records_take(struct uvh_records *records)
 static inline void uvh_record_own(struct uvh_record *record, void *owner)
 {
 	__atomic_store_n(&record->owner, owner, __ATOMIC_RELAXED);
+}
+
+/* In one store, as events read them in one load, which would wait for two shorter ones. */
+static inline void uvh_record_set_types(struct uvh_record *record, enum uvhooks_type type,
+					int fs_type)
+{
+	const uint32_t both = (uint32_t) type | (uint32_t) fs_type << 16;
+
+	memcpy(&record->type, &both, sizeof(both));
 }
 
 /* Who looks for the records of a space reads this of all records. */

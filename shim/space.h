@@ -28,7 +28,7 @@ struct uvh_space {
 	uint32_t embedders_ended;
 	uv_loop_t *loop;
 	struct uvh_context *user; /* the thread that used it last */
-};
+} __attribute__((aligned(64)));
 
 #define UVH_SPACE_MAX 65536
 

@@ -22,9 +22,14 @@ struct uvh_tls {
 	};
 };
 
+#define UVH_TLS_QUIET 1 /* of `special` */
+
 /* entry_*.S knows where these are. */
 _Static_assert(offsetof(struct uvh_tls, in_libuv) == 16, "see entry.h");
 _Static_assert(offsetof(struct uvh_tls, libuv) == 19, "see entry.h");
+_Static_assert(offsetof(struct uvh_tls, quiet) == offsetof(struct uvh_tls, special) &&
+		   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "see UVH_TLS_QUIET");
 
 extern __thread struct uvh_tls uvh_tls __attribute__((tls_model("initial-exec")));
 

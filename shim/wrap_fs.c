@@ -74,7 +74,7 @@ static int fs_end(struct uvh_submission *submission, uv_loop_t *loop, uv_fs_t *r
 		emit_call(loop, req, submission->begin_ns);
 	/* libuv wrote which call it is; nothing changes that while the request is on its way. */
 	if (submission->record != NULL && result == 0) {
-		submission->record->fs_type = (int16_t) req->fs_type;
+		uvh_record_set_types(submission->record, UVHOOKS_FSREQCALLBACK, req->fs_type);
 		uvh_pool_submitted(req, &req->work_req);
 	}
 	return uvh_submit_done(submission, result);

@@ -59,8 +59,7 @@ static inline void fill(struct uvh_record *record, void *owner, enum uvhooks_typ
 	record->arm = 0;
 	record->callback[UVH_MAIN] = callback;
 	record->callback[UVH_EXTRA] = NULL;
-	record->type = (uint16_t) type;
-	record->fs_type = UVHOOKS_FS_NONE;
+	uvh_record_set_types(record, type, UVHOOKS_FS_NONE);
 }
 
 struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle,
