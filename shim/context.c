@@ -201,15 +201,14 @@ __attribute__((noinline)) static void emit_embedder(struct uvh_context *context,
 }
 
 /* The event with which a callback ends. */
-__attribute__((noinline)) static void emit_end(struct uvh_context *context,
-					       const struct uvh_frame *frame, unsigned int flags)
+static inline void emit_end(struct uvh_context *context, const struct uvh_frame *frame,
+			    unsigned int flags)
 {
 	const enum uvhooks_event_type type =
 	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER;
 
 	if (UVH_LIKELY(frame->kind <= UVH_FRAME_WORK))
-		uvh_emit_inline(context, uvh_head(type, flags), frame->record, frame->id, 0,
-				frame->callback);
+		uvh_emit(context, type, frame->record, frame->id, 0, frame->callback, flags);
 	else
 		emit_embedder(context, frame, type, flags);
 }

@@ -137,7 +137,7 @@ void uvh_pool_sends(const uv_async_t *async)
 	work = (const void *) ((const char *) last - offsetof(struct uv__work, wq));
 	request = request_of(work);
 	record = request == NULL ? NULL : uvh_record_of_request(request);
-	if (record == NULL || record->type == UVHOOKS_WORKREQ)
+	if (record == NULL || __atomic_load_n(&record->type, __ATOMIC_RELAXED) == UVHOOKS_WORKREQ)
 		return;
 	context = uvh_context();
 	if (context == NULL)

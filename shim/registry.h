@@ -13,8 +13,6 @@
 #ifndef UVH_REGISTRY_H
 #define UVH_REGISTRY_H
 
-#include <string.h>
-
 #include "ground.h"
 #include "memcheck.h"
 #include "uv_compat.h"
@@ -79,6 +77,7 @@ struct uvh_record {
 };
 
 _Static_assert(sizeof(struct uvh_record) == 64, "one cache line");
+_Static_assert(offsetof(struct uvh_record, type) % 4 == 0, "see uvh_record_set_types");
 
 /*
  * Records lie in segments. Behind those of a segment is room for what local storages and stacks
@@ -308,13 +307,16 @@ static inline void uvh_record_own(struct uvh_record *record, void *owner)
 	__atomic_store_n(&record->owner, owner, __ATOMIC_RELAXED);
 }
 
-/* In one store, as events read them in one load, which would wait for two shorter ones. */
+/*
+ * In one store, as events read them in one load, which would wait for two shorter ones. A thread of
+ * the pool may already ask for the type.
+ */
 static inline void uvh_record_set_types(struct uvh_record *record, enum uvhooks_type type,
 					int fs_type)
 {
 	const uint32_t both = (uint32_t) type | (uint32_t) fs_type << 16;
 
-	memcpy(&record->type, &both, sizeof(both));
+	__atomic_store_n((uint32_t *) (void *) &record->type, both, __ATOMIC_RELAXED);
 }
 
 /* Who looks for the records of a space reads this of all records. */
