@@ -61,9 +61,14 @@ def plugins(mode):
         yield str(EMPTY_HOOK) if mode == "hook" else None
 
 
+def clean_environment():
+    """Ours, without what changes how libuv, the loader or the shim behave."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("UVHOOKS_", "UV_", "LD_"))}
+
+
 def run(command, mode="bare", preload=(), cwd=None, **environment):
     """Runs a command, under the shim if the mode says so, and returns stdout and stderr."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("UVHOOKS_", "UV_", "LD_"))}
+    env = clean_environment()
     preload = [str(path) for path in [*preload, *PRELOADS[mode]]]
     if preload:
         env["LD_PRELOAD"] = ":".join(preload)

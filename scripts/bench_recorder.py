@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-from bench_common import (BUILD, PROGRAMS, ROOT, SHIM, TROUBLES, Failed, attempt,
-                          events_per_operation, fastest, insist, interleaved, margin, plugins, run,
+from bench_common import (BUILD, PROGRAMS, ROOT, TROUBLES, Failed, attempt,
+                          events_per_operation, fastest, insist, interleaved, margin, run,
                           say, table, with_margin)
 from bench_own import NO_LOSS, throughput
 from bench_slices import in_slices, run_in

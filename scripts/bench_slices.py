@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import time
 
-from bench_common import PRELOADS, Failed, insist, margin, plugins
+from bench_common import PRELOADS, Failed, clean_environment, insist, margin, plugins
 
 SLICE_S = 0.02
 WARM_UP_S = 0.3
@@ -27,17 +27,13 @@ def run_in(cpu, mode, text, command):
             *([f"UVHOOKS_PLUGINS={text}"] if text else []), *map(str, command)]
 
 
-def environment():
-    return {k: v for k, v in os.environ.items() if not k.startswith(("UVHOOKS_", "UV_", "LD_"))}
-
-
 class Group:
     """The processes of one session, and the network in which they are alone."""
 
     def __init__(self, network, command, cwd):
         """`network`: what starts a command in a network of its own."""
         self.leader = subprocess.Popen([str(word) for word in [*network, *command]], cwd=cwd,
-                                       env=environment(), start_new_session=True,
+                                       env=clean_environment(), start_new_session=True,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
         self.process = pathlib.Path("/proc", str(self.leader.pid))
