@@ -9,7 +9,7 @@
 #include "init.h"
 #include "storage.h"
 
-__thread struct uvh_tls uvh_tls;
+__thread struct uvh_tls uvh_tls = {.sink_hook = UVH_NO_SINK};
 
 static struct uvh_context *contexts; /* all ever made */
 static pthread_key_t thread_end;
@@ -204,13 +204,14 @@ __attribute__((noinline)) static void emit_embedder(struct uvh_context *context,
 static inline void emit_end(struct uvh_context *context, const struct uvh_frame *frame,
 			    unsigned int flags)
 {
-	const enum uvhooks_event_type type =
-	    frame->kind == UVH_FRAME_WORK ? UVHOOKS_EVENT_WORK_END : UVHOOKS_EVENT_AFTER;
-
-	if (UVH_LIKELY(frame->kind <= UVH_FRAME_WORK))
-		uvh_emit(context, type, frame->record, frame->id, 0, frame->callback, flags);
+	if (frame->kind == UVH_FRAME_WORK)
+		uvh_tell(context, UVHOOKS_EVENT_WORK_END, frame->record, frame->id, 0,
+			 frame->callback, flags);
+	else if (UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK))
+		uvh_emit(context, UVHOOKS_EVENT_AFTER, frame->record, frame->id, 0, frame->callback,
+			 flags);
 	else
-		emit_embedder(context, frame, type, flags);
+		emit_embedder(context, frame, UVHOOKS_EVENT_AFTER, flags);
 }
 
 /* Takes the top frame off. */
@@ -318,7 +319,7 @@ void uvh_emit_work_begin(struct uvh_context *context)
 {
 	const struct uvh_frame *frame = context->top;
 
-	uvh_emit(context, UVHOOKS_EVENT_WORK_BEGIN, frame->record, frame->id, 0, frame->callback,
+	uvh_tell(context, UVHOOKS_EVENT_WORK_BEGIN, frame->record, frame->id, 0, frame->callback,
 		 0);
 }
 
@@ -480,7 +481,7 @@ void uvh_give_slowly(struct uvh_record *record)
 static void deliver(struct uvh_context *context, struct uvh_record *record, unsigned int flags)
 {
 	if (UVH_UNLIKELY(uvh_hooks_on()) && UVH_LIKELY(!(record->flags & UVH_RECORD_DESTROYED)))
-		uvh_emit(context, UVHOOKS_EVENT_DESTROY, record, uvh_space_base(record->space), 0,
+		uvh_tell(context, UVHOOKS_EVENT_DESTROY, record, uvh_space_base(record->space), 0,
 			 NULL, flags);
 	uvh_give(record);
 }

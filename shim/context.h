@@ -237,6 +237,10 @@ __attribute__((noinline)) void uvh_leave_slowly(struct uvh_scope *scope);
 __attribute__((noinline)) void uvh_leave_told(struct uvh_scope *scope);
 __attribute__((noinline)) void uvh_leave_last_told(struct uvh_scope *scope);
 
+/* The same, where uvh_sinks_on(); trace_sink.c has them, and uvh_sink_before. */
+__attribute__((noinline)) void uvh_sink_leave(struct uvh_scope *scope);
+__attribute__((noinline)) void uvh_sink_leave_last(struct uvh_scope *scope);
+
 /* Leaves a callback that its resource outlives. */
 UVH_INLINE void uvh_leave(struct uvh_scope *scope)
 {
@@ -248,7 +252,10 @@ UVH_INLINE void uvh_leave(struct uvh_scope *scope)
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
 			if (UVH_UNLIKELY(uvh_hooks_on())) {
-				uvh_leave_told(scope);
+				if (uvh_sinks_on())
+					uvh_sink_leave(scope);
+				else
+					uvh_leave_told(scope);
 				return;
 			}
 			uvh_tls.in_libuv = scope->in_libuv;
@@ -272,7 +279,10 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
 		    UVH_LIKELY(context->destroy_first == 0)) {
 			if (UVH_UNLIKELY(uvh_hooks_on())) {
-				uvh_leave_last_told(scope);
+				if (uvh_sinks_on())
+					uvh_sink_leave_last(scope);
+				else
+					uvh_leave_last_told(scope);
 				return;
 			}
 			uvh_tls.in_libuv = scope->in_libuv;
@@ -339,6 +349,7 @@ static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame
 
 /* A callback's frame is on top. Returns the program's function. */
 __attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
+__attribute__((noinline)) void *uvh_sink_before(struct uvh_context *context);
 void uvh_emit_work_begin(struct uvh_context *context);
 
 /* Enters a callback of `record`, which is alive or ends with it. */
@@ -403,7 +414,9 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 /* Tells the hooks that `callback` will be called, and returns it. */
 static inline void *uvh_entered(const struct uvh_scope *scope, void *callback)
 {
-	return UVH_LIKELY(!uvh_hooks_on()) ? callback : uvh_emit_before(scope->context);
+	if (UVH_LIKELY(!uvh_hooks_on()))
+		return callback;
+	return uvh_sinks_on() ? uvh_sink_before(scope->context) : uvh_emit_before(scope->context);
 }
 
 /* Enters a scope that is no callback, of the caller's ids and stores. False if that is impossible.

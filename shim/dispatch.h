@@ -44,6 +44,15 @@ static inline bool uvh_hooks_on(void)
 	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
 }
 
+/* The only hook of that set, if it has sinks (trace_sink.h); else NULL. */
+extern const struct uvhooks_hook *uvh_sink_hook;
+
+/* Where uvh_hooks_on(): may an event go to its thread's sink? */
+static inline bool uvh_sinks_on(void)
+{
+	return __atomic_load_n(&uvh_sink_hook, __ATOMIC_RELAXED) != NULL;
+}
+
 /* Does any hook want events of this kind? */
 static inline bool uvh_is_wanted(enum uvhooks_event_type event)
 {

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "hooks.h"
 #include "storage.h"
+#include "trace_sink.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -91,6 +92,16 @@ uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_rec
 	uvh_describe(&event, context, head, record, execution, other, callback);
 	uvh_call_plainly(context, set, call, &event);
 	return event.callback;
+}
+
+/* uvh_emit() for an event that is a constant: into the thread's sink, if that takes it. */
+UVH_INLINE void uvh_tell(struct uvh_context *context, enum uvhooks_event_type event,
+			 const struct uvh_record *record, uvhooks_async_id execution,
+			 uvhooks_async_id other, void *callback, unsigned int flags)
+{
+	if (!uvh_sinks_on() || !uvh_sinks(context) ||
+	    !uvh_sink_takes(event, record, record->id, execution, other, callback, flags))
+		uvh_emit(context, event, record, execution, other, callback, flags);
 }
 
 #pragma GCC visibility pop

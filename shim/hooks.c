@@ -8,6 +8,7 @@
 #include "init.h"
 #include "stacks.h"
 #include "storage.h"
+#include "trace_sink.h"
 
 const char *uvh_hook_owner = "";
 
@@ -41,6 +42,8 @@ struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbac
 	hook->data = data;
 	hook->loop = callbacks->loop;
 	hook->nested = (callbacks->flags & UVHOOKS_HOOK_NESTED) != 0;
+	hook->sinks =
+	    (callbacks->flags & UVHOOKS_HOOK_SINKS) != 0 && !hook->nested && hook->loop == NULL;
 	hook->owner = uvh_hook_owner;
 	uvh_lock();
 	hook->number = ++hook_count;
@@ -98,6 +101,17 @@ void uvh_watch(void)
 	__atomic_store_n(&uvh_watching, uvh_hooks_on() || uvh_storing(), __ATOMIC_RELEASE);
 }
 
+/* No event goes to a sink alone from where another hook is to hear of it. */
+static void publish(const struct uvh_hook_set *set)
+{
+	const bool alone = set != NULL && set->count == 1 && set->hooks[0]->sinks;
+
+	__atomic_store_n(&uvh_sink_hook, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_sink_hook, alone ? set->hooks[0] : NULL, __ATOMIC_RELEASE);
+	uvh_watch();
+}
+
 #define HOOK_MAX 256
 
 static int change(struct uvhooks_hook *hook, bool enable)
@@ -129,10 +143,8 @@ static int change(struct uvhooks_hook *hook, bool enable)
 		set = result != 0 || count == 0 ? NULL : set_of(hooks, count);
 		if (set == NULL && count != 0)
 			result = -ENOMEM;
-		if (result == 0) {
-			__atomic_store_n(&uvh_hook_set, set, __ATOMIC_RELEASE);
-			uvh_watch();
-		}
+		if (result == 0)
+			publish(set);
 	}
 	uvh_unlock();
 	return result;

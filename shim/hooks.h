@@ -13,6 +13,7 @@ struct uvhooks_hook {
 	void *data;
 	void *loop; /* only events of this loop; NULL: all */
 	bool nested;
+	bool sinks;                /* UVHOOKS_HOOK_SINKS */
 	const char *owner;         /* the plugin that made it, "" for the program */
 	struct uvhooks_hook *next; /* all hooks */
 	uint32_t number;           /* from 1 on */

@@ -56,6 +56,7 @@ void uvh_turn_off(enum uvhooks_control_state why)
 {
 	uvh_lock();
 	__atomic_or_fetch(&uvh_gate, GATE_OFF, __ATOMIC_RELEASE);
+	__atomic_store_n(&uvh_sink_hook, NULL, __ATOMIC_RELEASE);
 	__atomic_store_n(&uvh_hook_set, NULL, __ATOMIC_RELEASE);
 	uvh_watch();
 	uvh_control_state(why);

@@ -20,7 +20,13 @@ struct uvh_tls {
 		};
 		uint16_t special; /* not 0: a wrapper has to look */
 	};
+	/* Where events of this thread may go, and the hook that lent it, or UVH_NO_SINK. */
+	struct uvhooks_trace_sink *sink;
+	const struct uvhooks_hook *sink_hook;
 };
+
+/* No hook, and not NULL: so it is not what uvh_sink_hook is where there is none. */
+#define UVH_NO_SINK ((const struct uvhooks_hook *) 1)
 
 #define UVH_TLS_QUIET 1 /* of `special` */
 

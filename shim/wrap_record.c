@@ -3,6 +3,15 @@
 #include "emit.h"
 #include "wrap.h"
 
+/* Apart, so that who makes a resource saves no registers for it. */
+__attribute__((noinline)) static void tell_init(struct uvh_context *context,
+						const struct uvh_record *record,
+						uvhooks_async_id execution, unsigned int flags)
+{
+	uvh_emit_placed(context, UVHOOKS_EVENT_INIT, record, execution, 0,
+			record->callback[UVH_MAIN], flags);
+}
+
 /* A resource came to be, and something is to be done about it; `execution` is what runs now. */
 static inline void emit_init(struct uvh_context *context, struct uvh_record *record,
 			     uvhooks_async_id execution, unsigned int flags)
@@ -10,8 +19,7 @@ static inline void emit_init(struct uvh_context *context, struct uvh_record *rec
 	if (uvh_storing())
 		uvh_stores_capture(context, record);
 	if (uvh_hooks_on())
-		uvh_emit_placed(context, UVHOOKS_EVENT_INIT, record, execution, 0,
-				record->callback[UVH_MAIN], flags);
+		tell_init(context, record, execution, flags);
 }
 
 /* A callback that was left by longjmp must not be taken for the creator. */
@@ -121,7 +129,12 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 {
 	struct uvh_context *context = uvh_context();
 
-	if (context != NULL)
+	if (context == NULL)
+		return;
+	if (event == UVHOOKS_EVENT_STOP)
+		uvh_tell(context, UVHOOKS_EVENT_STOP, record, uvh_execution_id(context),
+			 record->arm, callback, 0);
+	else
 		uvh_emit(context, event, record, uvh_execution_id(context), record->arm, callback,
 			 0);
 }
@@ -221,13 +234,18 @@ __attribute__((noinline)) static void submitted_again_or_told(struct uvh_submiss
 
 void uvh_submitted_slowly(struct uvh_submission *submission)
 {
-	if (UVH_UNLIKELY(submission->old != NULL || uvh_hooks_on())) {
+	struct uvh_context *context = uvh_tls.context;
+	struct uvh_record *record = submission->record;
+
+	if (UVH_UNLIKELY(submission->old != NULL || (uvh_storing() && uvh_hooks_on()))) {
 		submitted_again_or_told(submission);
-	} else {
-		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
-				 __ATOMIC_RELEASE);
-		uvh_stores_capture(uvh_tls.context, submission->record);
+		return;
 	}
+	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
+	if (uvh_storing())
+		uvh_stores_capture(context, record);
+	else
+		tell_init(context, record, uvh_execution_id(context), 0);
 }
 
 void uvh_refused(struct uvh_submission *submission)

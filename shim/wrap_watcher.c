@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers, idlers and the other watchers: started, stopped, fired. */
 #include "wrap.h"
+#include "emit.h"
 #include "entry.h"
 #include "pool.h"
 #include "wrap_async.h"
@@ -182,7 +183,7 @@ __attribute__((noinline)) static void emit_wakeup(uv_async_t *handle)
 	struct uvh_context *context = uvh_context();
 
 	if (record != NULL && context != NULL && record->callback[UVH_MAIN] != NULL)
-		uvh_emit(context, UVHOOKS_EVENT_WAKEUP, record, uvh_execution_id(context),
+		uvh_tell(context, UVHOOKS_EVENT_WAKEUP, record, uvh_execution_id(context),
 			 __atomic_load_n(&record->arm, __ATOMIC_RELAXED),
 			 record->callback[UVH_MAIN], 0);
 }

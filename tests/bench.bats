@@ -227,11 +227,11 @@ is_met() {
 		jq -e --arg row "$row" --argjson most "$most" '.recorder.programs[] |
 			select(.name == $row) | .instructions_per_event | . > 0 and . <= $most' "$BENCH/json"
 	done <<-END
-		timers      175
-		idlers      167
-		handles     173
-		wakeups     176
-		lifecycles  173
+		timers       86
+		idlers       71
+		handles      71
+		wakeups      81
+		lifecycles   82
 	END
 }
 

@@ -80,7 +80,10 @@ typedef void (*uvhooks_event_cb)(const struct uvhooks_event *event, void *data);
 enum uvhooks_hook_flag {
 	/* libuv resources that this hook creates in a callback are traced, as in Node, until it is
 	   eight deep in itself. */
-	UVHOOKS_HOOK_NESTED = 1
+	UVHOOKS_HOOK_NESTED = 1,
+	/* Where this is the only hook, a thread's events go to the sink that it lent the thread;
+	   see <uvhooks/trace_sink.h>. Not together with `loop` or UVHOOKS_HOOK_NESTED. */
+	UVHOOKS_HOOK_SINKS = 2
 };
 
 /* Callbacks that are NULL are never called and cost nothing. Fields are only appended. */

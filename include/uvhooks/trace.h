@@ -141,6 +141,10 @@ struct uvhooks_trace_packet {
 #define UVHOOKS_TRACE_STACK_WIDE 38
 #define UVHOOKS_TRACE_STATE      39
 
+/* Which flags an after may have in a short record: those of its before. */
+#define UVHOOKS_TRACE_LASTING_FLAGS                                                                \
+	(UVHOOKS_FLAG_NOOP | UVHOOKS_FLAG_CANCELLED | UVHOOKS_FLAG_CLOSING)
+
 #define UVHOOKS_TRACE_START_DUE  15
 #define UVHOOKS_TRACE_BEFORE_DUE 30
 

@@ -14,7 +14,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <uvhooks/plugin.h>
-#include <uvhooks/trace.h>
+#include <uvhooks/trace_sink.h>
 
 #define RECORDER_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define RECORDER_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -26,32 +26,19 @@
    one may begin. */
 #define RECORDER_RECORD_BYTES 256
 
-#define RECORDER_SEEN 16 /* a power of two: they fit into a cache line */
-
 #define RECORDER_NAME_BYTES 64
 
 /*
  * The events of one thread.
  *
- * The first two cache lines are all that the hot path reads: between the events of a program that
- * is busy, the processor has forgotten what it knew, and then an event costs what it touches. What
- * must survive the process is written to the buffer, too, and never read there.
+ * `sink` is where most of them are written, by the shim. What must survive the process is written
+ * to the buffer, too, and never read there.
  *
- * In the child of a fork all of it is zeros (MADV_WIPEONFORK), and `limit` says so: nothing fits.
+ * In the child of a fork all of it is zeros (MADV_WIPEONFORK): nothing fits into such a sink.
  */
 struct recorder_stream {
-	/* Bytes of the packet from which on none is begun; 0, by whomever: do what is to be done.
-	 */
-	_Atomic uint64_t limit;
-	uint64_t at; /* bytes of the packet: where the next record goes; the buffer's `committed` */
-	char *packet;  /* behind its buffer */
-	uint64_t last; /* the time of the latest event; the buffer's, too */
-	uint64_t id_base;
-	bool clock_is_tsc;
-	bool details; /* recorder_options.details */
-	/* Callbacks that are defined: bits of their addresses, by others of them. 0: none. */
-	uint32_t seen[RECORDER_SEEN] __attribute__((aligned(64)));
-
+	/* Its `limit` is 0, by whomever: do what is to be done. */
+	struct uvhooks_trace_sink sink __attribute__((aligned(64)));
 	struct uvhooks_trace_buffer *buffer;
 	struct uvhooks_trace_packet header; /* of this packet, as far as it is known */
 	atomic_flag busy;                   /* the packet is being written; at exit, by another */
@@ -70,24 +57,6 @@ struct recorder_stream {
 	struct recorder_stream *next;
 	char path[PATH_MAX];
 };
-
-static inline size_t recorder_seen_slot(const void *callback)
-{
-	return (uintptr_t) callback >> 4 & (RECORDER_SEEN - 1);
-}
-
-/* Two addresses have the same only if they are a multiple of 64 GiB apart: one of them may then be
-   left out of the definitions, and is found by the libraries alone. */
-static inline uint32_t recorder_seen_bits(const void *callback)
-{
-	return (uint32_t) ((uintptr_t) callback >> 4);
-}
-
-static inline bool recorder_is_seen(const struct recorder_stream *stream, const void *callback)
-{
-	return callback == NULL ||
-	       stream->seen[recorder_seen_slot(callback)] == recorder_seen_bits(callback);
-}
 
 #define RECORDER_DEFINITION_BYTES RECORDER_BUFFER_BYTES
 #define RECORDER_METADATA_BYTES   ((size_t) 64 * 1024)
@@ -233,25 +202,20 @@ int recorder_dump(const char *dir);
 
 /* recorder_event.c */
 int recorder_hook(bool enable);
+void recorder_lend(struct recorder_stream *stream); /* to this thread; NULL: none any more */
 
 /* recorder_clock.c */
 extern bool recorder_clock_is_tsc;
 
 uint64_t recorder_monotonic_ns(void);
 
-static inline uint64_t recorder_ticks_of(bool clock_is_tsc)
-{
-#ifdef __x86_64__
-	if (RECORDER_LIKELY(clock_is_tsc))
-		return __builtin_ia32_rdtsc();
-#endif
-	(void) clock_is_tsc;
-	return recorder_monotonic_ns();
-}
-
 static inline uint64_t recorder_ticks(void)
 {
-	return recorder_ticks_of(recorder_clock_is_tsc);
+#ifdef __x86_64__
+	if (RECORDER_LIKELY(recorder_clock_is_tsc))
+		return __builtin_ia32_rdtsc();
+#endif
+	return recorder_monotonic_ns();
 }
 
 struct recorder_moment {

@@ -161,7 +161,7 @@ static void record_stack(struct recorder_stream *stream, uvhooks_async_id id, ui
 			 uint64_t ticks)
 {
 	const struct recorder_values values = {.id = id, .stack = stack};
-	const bool strange = (id ^ stream->id_base) >> 32 != 0;
+	const bool strange = (id ^ stream->sink.id_base) >> 32 != 0;
 
 	recorder_record_put(stream, strange ? UVHOOKS_TRACE_STACK_WIDE : UVHOOKS_TRACE_STACK, ticks,
 			    &values);

@@ -27,7 +27,7 @@ static void begin_packet(struct snapshot *snapshot, uvhooks_async_id id)
 	struct recorder_stream *stream = &snapshot->stream;
 
 	stream->header.timestamp_begin = stream->buffer->last = recorder_ticks();
-	stream->header.id_base = stream->id_base = id >> 32 << 32;
+	stream->header.id_base = stream->sink.id_base = id >> 32 << 32;
 	stream->buffer->committed = sizeof(stream->header);
 }
 
@@ -40,12 +40,12 @@ static void write_packet(struct snapshot *snapshot)
 
 	header->timestamp_end = stream->buffer->last;
 	header->content_size = header->packet_size = bytes * 8;
-	memcpy(stream->packet, header, sizeof(*header));
+	memcpy(stream->sink.packet, header, sizeof(*header));
 	if (snapshot->error == 0)
 		snapshot->error = recorder_file_path(path, stream->buffer->file);
 	if (snapshot->error == 0)
 		snapshot->error = recorder_file_write(path, stream->written == 0, stream->written,
-						      stream->written, stream->packet, bytes);
+						      stream->written, stream->sink.packet, bytes);
 	stream->written += bytes;
 	header->packet_seq_num++;
 }
@@ -75,7 +75,7 @@ static void begin_stream(struct recorder_stream *stream, void *buffer)
 
 	stream->instance = 1;
 	stream->buffer = buffer;
-	stream->packet = (char *) (stream->buffer + 1);
+	stream->sink.packet = (char *) (stream->buffer + 1);
 	stream->thread_id = (uint32_t) syscall(SYS_gettid);
 	memcpy(stream->buffer->file, name, sizeof(name));
 	memcpy(stream->header.uuid, recorder_trace->uuid, sizeof(stream->header.uuid));

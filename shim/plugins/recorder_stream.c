@@ -262,7 +262,7 @@ static void begin_packet(struct recorder_stream *stream, uvhooks_async_id id, ui
 	header->id_base = id >> 32 << 32;
 	header->execution = uvhooks_execution_async_id();
 	memcpy(packet_of(stream), header, sizeof(*header));
-	stream->id_base = header->id_base;
+	stream->sink.id_base = header->id_base;
 	stream->strangers = 0;
 	__atomic_store_n(&buffer->last, ticks, __ATOMIC_RELAXED);
 	recorder_stream_release(stream);
@@ -295,8 +295,8 @@ static void look_at_clock(uint64_t ticks)
 
 static bool is_defined(const struct recorder_stream *stream, const struct uvhooks_event *event)
 {
-	return recorder_is_seen(stream, event->callback) && recorder_is_type_known(event->type) &&
-	       recorder_are_stacks_known(event->stack);
+	return uvhooks_sink_knows(&stream->sink, event->callback) &&
+	       recorder_is_type_known(event->type) && recorder_are_stacks_known(event->stack);
 }
 
 static void define(struct recorder_stream *stream, const struct uvhooks_event *event)
@@ -311,8 +311,8 @@ static void define(struct recorder_stream *stream, const struct uvhooks_event *e
 	recorder_define_stacks(event->stack);
 	recorder_unlock();
 	if (event->callback != NULL)
-		stream->seen[recorder_seen_slot(event->callback)] =
-		    recorder_seen_bits(event->callback);
+		stream->sink.callbacks[uvhooks_sink_slot(event->callback)] =
+		    uvhooks_sink_bits(event->callback);
 }
 
 /* Written at once, though the packet goes on: who has ended may be gone at any moment. */
@@ -339,19 +339,19 @@ static void finish_stream(struct recorder_stream *stream)
 	if (stream->buffer->committed != 0 ||
 	    stream->buffer->discarded == stream->header.events_discarded)
 		return;
-	begin_packet(stream, stream->id_base, stream->buffer->last);
+	begin_packet(stream, stream->sink.id_base, stream->buffer->last);
 	finish_packet(stream, true);
 }
 
 static void put(struct recorder_stream *stream, const struct uvhooks_event *event, uint64_t ticks)
 {
 	struct recorder_values values;
-	const unsigned int number = recorder_record_number(event, stream->id_base, &values);
+	const unsigned int number = recorder_record_number(event, stream->sink.id_base, &values);
 
 	stream->strangers =
-	    (event->async_id ^ stream->id_base) >> 32 == 0 ? 0 : stream->strangers + 1;
+	    (event->async_id ^ stream->sink.id_base) >> 32 == 0 ? 0 : stream->strangers + 1;
 	recorder_record_put(stream, number, ticks, &values);
-	if (RECORDER_UNLIKELY((event->stack | stream->details) != 0))
+	if (RECORDER_UNLIKELY((event->stack | stream->sink.asks) != 0))
 		recorder_record_more(stream, event, ticks);
 }
 
@@ -360,7 +360,8 @@ static bool is_ready(const struct recorder_stream *stream, const struct uvhooks_
 		     uint64_t ticks)
 {
 	return atomic_load(&recorder_process->state) == RECORDER_RUNS &&
-	       event->event != UVHOOKS_EVENT_LOOP_BUSY && stream->at < stream->limit &&
+	       event->event != UVHOOKS_EVENT_LOOP_BUSY &&
+	       stream->sink.at < __atomic_load_n(&stream->sink.limit, __ATOMIC_RELAXED) &&
 	       stream->strangers < STRANGERS_MAX &&
 	       stream->generation == atomic_load(&recorder_generation) &&
 	       is_defined(stream, event) && !recorder_clock_is_due(ticks);
@@ -371,8 +372,8 @@ static void get_ready(struct recorder_stream *stream, const struct uvhooks_event
 {
 	/* When the process ends, each event comes here. */
 	if (atomic_load(&recorder_process->state) == RECORDER_RUNS)
-		atomic_store(&stream->limit, LIMIT);
-	stream->details = recorder_options.details;
+		__atomic_store_n(&stream->sink.limit, LIMIT, __ATOMIC_SEQ_CST);
+	stream->sink.asks = recorder_options.details;
 	define(stream, event);
 	look_at_clock(ticks);
 	recorder_make_room(stream, event->async_id, ticks);
@@ -442,9 +443,11 @@ static void begin_here(struct recorder_stream *stream, uint32_t thread_id)
 {
 	if (stream->recording != atomic_load(&recordings))
 		begin_recording(stream);
-	memset(stream->seen, 0, sizeof(stream->seen));
-	stream->packet = packet_of(stream);
-	stream->clock_is_tsc = recorder_clock_is_tsc;
+	stream->sink.size = sizeof(stream->sink);
+	stream->sink.clock_is_tsc = recorder_clock_is_tsc;
+	stream->sink.packet = packet_of(stream);
+	stream->sink.types = recorder_main.definitions.type_known;
+	memset(stream->sink.callbacks, 0, sizeof(stream->sink.callbacks));
 	stream->thread_id = thread_id;
 	stream->generation = atomic_load(&recorder_generation);
 	stream->untold = true;
@@ -476,6 +479,7 @@ static struct recorder_stream *begin_stream(uint32_t thread_id)
 	begin_here(stream, thread_id);
 	recorder_stream_release(stream);
 	recorder_here = stream;
+	recorder_lend(stream);
 	pthread_setspecific(at_thread_end, stream);
 	return stream;
 }
@@ -509,8 +513,8 @@ struct recorder_stream *recorder_own_stream(uint32_t thread_id)
 /* The hot path goes by its own copy. */
 void recorder_follow_buffer(struct recorder_stream *stream)
 {
-	stream->at = stream->buffer->committed;
-	stream->last = stream->buffer->last;
+	stream->sink.at = stream->buffer->committed;
+	stream->sink.last = stream->buffer->last;
 }
 
 void recorder_slow(const struct uvhooks_event *event)
@@ -551,6 +555,7 @@ static void end_stream(void *data)
 	if (atomic_load(&recorder_process->state) == RECORDER_FORKED || stream != recorder_here)
 		return;
 	/* Stopped: what is in it has been written. */
+	recorder_lend(NULL);
 	if (!recorder_slow_enter(&guard)) {
 		recorder_here = &recorder_nobody;
 		atomic_store(&stream->used, false);
@@ -622,7 +627,7 @@ void recorder_streams_nudge(void)
 {
 	for (struct recorder_stream *stream = atomic_load(&all_streams); stream != NULL;
 	     stream = stream->next)
-		atomic_store(&stream->limit, 0);
+		__atomic_store_n(&stream->sink.limit, 0, __ATOMIC_SEQ_CST);
 }
 
 int recorder_streams_start(void)

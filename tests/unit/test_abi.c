@@ -8,6 +8,7 @@
 #include <uv.h>
 #include <uvhooks/control.h>
 #include <uvhooks/plugin.h>
+#include <uvhooks/trace_sink.h>
 
 #include "check.h"
 
@@ -25,6 +26,8 @@ _Static_assert(sizeof(struct uvhooks_resource) == 64, "resources of ABI 1 have 6
 _Static_assert(offsetof(struct uvhooks_plugin, init) == 32, "moved");
 _Static_assert(UVHOOKS_PLUGIN_BYTES == 40, "what every plugin has");
 _Static_assert(offsetof(struct uvhooks_plugin, status) == 48, "moved");
+_Static_assert(sizeof(struct uvhooks_trace_sink) == 128, "what is read of a sink is two lines");
+_Static_assert(offsetof(struct uvhooks_trace_sink, callbacks) == 64, "moved");
 _Static_assert(sizeof(struct uvhooks_control) == 328, "what tools of ABI 1 read");
 _Static_assert(offsetof(struct uvhooks_control, pid) == 200, "moved");
 _Static_assert(offsetof(struct uvhooks_control, request) == 312, "moved");
