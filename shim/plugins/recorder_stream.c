@@ -554,8 +554,8 @@ static void end_stream(void *data)
 	/* In the child of a fork it is the parent's. */
 	if (atomic_load(&recorder_process->state) == RECORDER_FORKED || stream != recorder_here)
 		return;
-	/* Stopped: what is in it has been written. */
 	recorder_lend(NULL);
+	/* Stopped: what is in it has been written. */
 	if (!recorder_slow_enter(&guard)) {
 		recorder_here = &recorder_nobody;
 		atomic_store(&stream->used, false);
