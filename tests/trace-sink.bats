@@ -100,3 +100,17 @@ compare() {
 	[ "$put" -gt $((called * 9 / 10)) ]
 	[ "$bytes" -ge $((put * 8)) ] && [ "$bytes" -le $((put * 32)) ]
 }
+
+@test "a program with local storages prints and returns what it does without the recorder" {
+	local program expected
+	for program in "$PROGRAMS"/s26_* "$PROGRAMS"/random_stores; do
+		[[ $program != *.* && $program != *-* ]] || continue
+		expected=0
+		with_shim "$program" >expected 2>expected.stderr || expected=$?
+		run -"$expected" --separate-stderr with_shim UVHOOKS_PLUGINS=recorder:dir=trace "$program"
+		diff <(cat expected) <(printf '%s' "${output:+$output$'\n'}")
+		# shellcheck disable=SC2154 # of bats
+		diff <(cat expected.stderr) <(printf '%s' "${stderr:+$stderr$'\n'}")
+		rm -r trace
+	done
+}
