@@ -75,9 +75,8 @@ static inline bool uvhooks_sink_knows(const struct uvhooks_trace_sink *sink, con
 
 /*
  * Lends the calling thread a sink for the events of this hook, in place of what it had, or takes it
- * back (NULL). It must stay mapped as long as the thread has it, which in the
- * child of a fork the forking thread does. 0; -EINVAL: the hook has no sinks, or the
- * size of this one is not known.
+ * back (NULL). It must stay mapped as long as the thread has it, which in the child of a fork the
+ * forking thread does. 0; -EINVAL: the hook has no sinks, or the size of this one is not known.
  *
  * Node: none. Thread: any, for itself; also in a hook. Since: 0.1.
  */
