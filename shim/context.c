@@ -96,7 +96,7 @@ static void give_back(void *data)
 	uvh_home_leave(context);
 	leave_stores(context);
 	uvh_tls.context = NULL;
-	context->frozen = NULL; /* a hook may have ended the thread */
+	uvh_tls.in_hook = false; /* a hook may have ended the thread */
 	context->nesting = 0;
 	context->cached_loop = NULL;
 	context->running = NULL;
@@ -125,9 +125,8 @@ void uvh_context_forked(void)
 		context->top = context->frames;
 		context->frames->state = 0;
 		context->running = NULL;
-		context->frozen = NULL;
-		context->destroy_first = context->destroy_last = context->destroy_count = 0;
-		context->draining = false;
+		context->destroys = 0;
+		context->destroy_last = context->destroy_count = 0;
 		context->cached_loop = NULL;
 		context->root = context->root_trigger = 0;
 		context->root_record = NULL;
@@ -303,7 +302,7 @@ void uvh_stack_mend(struct uvh_context *context, uintptr_t here)
 	}
 }
 
-void *uvh_emit_before(struct uvh_context *context)
+void *uvh_emit_before(struct uvh_context *context, const struct uvh_hook_set *set)
 {
 	const struct uvh_frame *frame = context->top;
 
@@ -311,8 +310,8 @@ void *uvh_emit_before(struct uvh_context *context)
 		emit_embedder(context, frame, UVHOOKS_EVENT_BEFORE, frame->flags);
 		return NULL;
 	}
-	return uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_BEFORE, frame->flags), frame->record,
-			       frame->id, 0, frame->callback);
+	return uvh_emit_to(context, set, uvh_head(UVHOOKS_EVENT_BEFORE, frame->flags),
+			   frame->record, frame->id, 0, frame->callback);
 }
 
 void uvh_emit_work_begin(struct uvh_context *context)
@@ -323,15 +322,15 @@ void uvh_emit_work_begin(struct uvh_context *context)
 		 0);
 }
 
-void uvh_leave_told(struct uvh_scope *scope)
+void uvh_leave_told(struct uvh_scope *scope, const struct uvh_hook_set *set)
 {
 	struct uvh_context *context = scope->context;
 	const struct uvh_frame *frame = context->top;
 
 	uvh_tls.in_libuv = scope->in_libuv;
 	if (UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK))
-		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), frame->record,
-				frame->id, 0, frame->callback);
+		uvh_emit_to(context, set, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags),
+			    frame->record, frame->id, 0, frame->callback);
 	else
 		emit_end(context, frame, frame->flags);
 	take_off(context);
@@ -343,18 +342,18 @@ void uvh_leave_told(struct uvh_scope *scope)
 UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *record,
 			    unsigned int flags);
 
-void uvh_leave_last_told(struct uvh_scope *scope)
+void uvh_leave_last_told(struct uvh_scope *scope, const struct uvh_hook_set *set)
 {
 	struct uvh_context *context = scope->context;
 	const struct uvh_frame *frame = context->top;
 	struct uvh_record *record = frame->record;
 
 	uvh_tls.in_libuv = scope->in_libuv;
-	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), record, frame->id, 0,
-			frame->callback);
+	uvh_emit_to(context, set, uvh_head(UVHOOKS_EVENT_AFTER, frame->flags), record, frame->id, 0,
+		    frame->callback);
 	take_off(context);
-	if (UVH_UNLIKELY(context->destroy_first != 0) || UVH_UNLIKELY(uvh_in_callback(context)) ||
-	    UVH_UNLIKELY(context->draining) || UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) ||
+	if (UVH_UNLIKELY(context->destroys != 0) || UVH_UNLIKELY(uvh_in_callback(context)) ||
+	    UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) ||
 	    UVH_UNLIKELY(context->top + 1 == context->limit)) {
 		uvh_end(context, record, 0);
 		uvh_drain(context);
@@ -515,6 +514,12 @@ static struct uvh_record *queued_first(struct uvh_context *context)
 /* As many destroys as Node lets wait before it delivers them early. */
 #define DESTROY_MAX 16384
 
+/* All of it in one store, as callbacks read it in one load, which would wait for a shorter one. */
+static inline void set_draining(struct uvh_context *context, bool draining)
+{
+	context->destroys = context->destroy_first | (uint64_t) draining << 32;
+}
+
 /*
  * Delivers what waits, in order; `forced`: although callbacks are on the stack, but not for them.
  * What hooks add meanwhile goes to the end of the same queue.
@@ -526,7 +531,7 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	uint32_t left = context->destroy_count;
 	size_t depth = 0; /* the frames may move while hooks run */
 
-	context->draining = true;
+	set_draining(context, true);
 	if (uvh_hooks_on())
 		frame = uvh_place(&scope, context);
 	if (frame != NULL) {
@@ -564,7 +569,7 @@ static void deliver_queue(struct uvh_context *context, bool forced)
 	if (frame != NULL)
 		while (context->top >= context->frames + depth)
 			take_off(context);
-	context->draining = false;
+	set_draining(context, false);
 }
 
 UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *record,
@@ -580,10 +585,10 @@ UVH_INLINE void deliver_now(struct uvh_context *context, struct uvh_record *reco
 	frame->state = 0;
 	uvh_push(context, frame);
 	uvh_record_flag(record, UVH_RECORD_QUEUED);
-	context->draining = true;
+	set_draining(context, true);
 	uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_DESTROY, flags), record, frame->id, 0,
 			NULL);
-	context->draining = false;
+	set_draining(context, false);
 	take_off(context);
 	uvh_give(record);
 	if (UVH_UNLIKELY(context->destroy_first != 0))
@@ -613,8 +618,7 @@ void uvh_end(struct uvh_context *context, struct uvh_record *record, unsigned in
 		return;
 	if (!(record->flags & UVH_RECORD_ENDED))
 		uvh_record_end(record);
-	if (UVH_LIKELY(!uvh_in_callback(context) && context->destroy_first == 0 &&
-		       !context->draining && !uvh_hooks_on())) {
+	if (UVH_LIKELY(!uvh_in_callback(context) && context->destroys == 0 && !uvh_hooks_on())) {
 		uvh_give(record);
 		return;
 	}

@@ -92,19 +92,24 @@ struct uvh_context {
 	/* what a callback needs, in one cache line */
 	struct uvh_frame *top; /* the innermost; set last, for signal handlers */
 	struct uvh_frame *limit;
-	const struct uvh_hook_set *frozen; /* the hooks in force while a hook runs; else NULL */
+	const struct uvh_hook_set *frozen; /* the hooks in force where uvh_tls.in_hook */
 	/* the loop that was looked up last, good while the epoch stands */
 	const uv_loop_t *cached_loop;
 	struct uvh_space *cached_space;
+	union {
+		struct {
+			/* destroys that wait, first come first served, linked by next */
+			uint32_t destroy_first;
+			uint32_t draining; /* 1: they are being delivered */
+		};
+		uint64_t destroys; /* 0: neither, as it nearly always is */
+	};
 	uint32_t cached_epoch;
-	uint32_t destroy_first; /* destroys that wait, first come first served, linked by next */
-	int *errno_here;        /* the thread's */
 	uint32_t thread_id;
-	bool draining;
-	bool forked_over; /* see fork: the thread that owned it is not in this process */
-	uint8_t nesting;  /* hooks that run now and hear of what they make themselves */
+	int *errno_here; /* the thread's */
 
 	struct uvh_frame *frames;  /* the first of them is BOTTOM, and always there */
+	uint8_t nesting;           /* hooks that run now and hear of what they make themselves */
 	struct uvh_space *running; /* of the loop whose uv_run is the innermost; or NULL */
 	struct uvh_records pooled; /* for resources that may end on another thread */
 	uint32_t pooled_count;     /* how many have come back to it */
@@ -234,12 +239,16 @@ void uvh_end_now(struct uvh_context *context, struct uvh_record *record, unsigne
 __attribute__((noinline)) void uvh_leave_slowly(struct uvh_scope *scope);
 
 /* The plain end of a callback, where a hook may want to know of it. */
-__attribute__((noinline)) void uvh_leave_told(struct uvh_scope *scope);
-__attribute__((noinline)) void uvh_leave_last_told(struct uvh_scope *scope);
+__attribute__((noinline)) void uvh_leave_told(struct uvh_scope *scope,
+					      const struct uvh_hook_set *set);
+__attribute__((noinline)) void uvh_leave_last_told(struct uvh_scope *scope,
+						   const struct uvh_hook_set *set);
 
 /* The same, where uvh_sinks_on(); trace_sink.c has them, and uvh_sink_before. */
-__attribute__((noinline)) void uvh_sink_leave(struct uvh_scope *scope);
-__attribute__((noinline)) void uvh_sink_leave_last(struct uvh_scope *scope);
+__attribute__((noinline)) void uvh_sink_leave(struct uvh_scope *scope,
+					      const struct uvh_hook_set *set);
+__attribute__((noinline)) void uvh_sink_leave_last(struct uvh_scope *scope,
+						   const struct uvh_hook_set *set);
 
 /* Leaves a callback that its resource outlives. */
 UVH_INLINE void uvh_leave(struct uvh_scope *scope)
@@ -249,13 +258,14 @@ UVH_INLINE void uvh_leave(struct uvh_scope *scope)
 	if (UVH_LIKELY(scope->returned) && UVH_LIKELY(context != NULL)) {
 		struct uvh_frame *frame = context->top;
 
-		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
-		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_hooks_on())) {
+		if (UVH_LIKELY(frame->here == UVH_HERE()) && UVH_LIKELY(context->destroys == 0)) {
+			const struct uvh_hook_set *set = uvh_hooks();
+
+			if (UVH_UNLIKELY(set != NULL)) {
 				if (uvh_sinks_on())
-					uvh_sink_leave(scope);
+					uvh_sink_leave(scope, set);
 				else
-					uvh_leave_told(scope);
+					uvh_leave_told(scope, set);
 				return;
 			}
 			uvh_tls.in_libuv = scope->in_libuv;
@@ -276,23 +286,26 @@ UVH_INLINE void uvh_leave_last(struct uvh_scope *scope)
 		struct uvh_frame *frame = context->top;
 		struct uvh_record *record = frame->record;
 
-		if (UVH_LIKELY(frame->here == UVH_HERE()) &&
-		    UVH_LIKELY(context->destroy_first == 0)) {
-			if (UVH_UNLIKELY(uvh_hooks_on())) {
+		if (UVH_LIKELY(frame->here == UVH_HERE()) && UVH_LIKELY(context->destroys == 0)) {
+			const struct uvh_hook_set *set = uvh_hooks();
+
+			if (UVH_UNLIKELY(set != NULL)) {
 				if (uvh_sinks_on())
-					uvh_sink_leave_last(scope);
+					uvh_sink_leave_last(scope, set);
 				else
-					uvh_leave_last_told(scope);
+					uvh_leave_last_told(scope, set);
 				return;
 			}
 			uvh_tls.in_libuv = scope->in_libuv;
 			context->top = frame - 1;
-			if (UVH_LIKELY(!uvh_in_callback(context)) &&
-			    UVH_LIKELY(!context->draining) &&
-			    UVH_LIKELY(!(record->flags & UVH_RECORD_QUEUED)))
-				uvh_give(record);
-			else
+			if (UVH_UNLIKELY(uvh_in_callback(context)) ||
+			    UVH_UNLIKELY(record->flags & (UVH_RECORD_QUEUED | UVH_RECORD_POOLED)))
 				uvh_end(context, record, 0);
+			else if (UVH_UNLIKELY(uvh_storing()) &&
+				 UVH_UNLIKELY(!uvh_stores_forget(record)))
+				uvh_give_slowly(record);
+			else
+				uvh_space_give(record);
 			return;
 		}
 	}
@@ -348,8 +361,10 @@ static inline void uvh_push(struct uvh_context *context, struct uvh_frame *frame
 }
 
 /* A callback's frame is on top. Returns the program's function. */
-__attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context);
-__attribute__((noinline)) void *uvh_sink_before(struct uvh_context *context);
+__attribute__((noinline)) void *uvh_emit_before(struct uvh_context *context,
+						const struct uvh_hook_set *set);
+__attribute__((noinline)) void *uvh_sink_before(struct uvh_context *context,
+						const struct uvh_hook_set *set);
 void uvh_emit_work_begin(struct uvh_context *context);
 
 /* Enters a callback of `record`, which is alive or ends with it. */
@@ -358,6 +373,7 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 {
 	struct uvh_context *context = uvh_context();
 	struct uvh_frame *frame = context == NULL ? NULL : uvh_place(scope, context);
+	const struct uvh_hook_set *set;
 
 	uvh_tls.in_libuv = 0;
 	if (UVH_UNLIKELY(frame == NULL)) {
@@ -372,12 +388,13 @@ static inline void uvh_enter(struct uvh_scope *scope, struct uvh_record *record,
 	frame->state = UVH_FRAME_IN_CALLBACK | (ends ? UVH_FRAME_ENDS : 0);
 	frame->flags = (uint16_t) flags;
 	uvh_push(context, frame);
-	if (UVH_LIKELY(!uvh_hooks_on()))
+	set = uvh_hooks();
+	if (UVH_LIKELY(set == NULL))
 		return;
 	if (kind == UVH_FRAME_WORK)
 		uvh_emit_work_begin(context);
 	else
-		uvh_emit_before(context);
+		uvh_emit_before(context, set);
 }
 
 /*
@@ -414,9 +431,12 @@ UVH_INLINE bool uvh_enter_plainly(struct uvh_scope *scope, struct uvh_record *re
 /* Tells the hooks that `callback` will be called, and returns it. */
 static inline void *uvh_entered(const struct uvh_scope *scope, void *callback)
 {
-	if (UVH_LIKELY(!uvh_hooks_on()))
+	const struct uvh_hook_set *set = uvh_hooks();
+
+	if (UVH_LIKELY(set == NULL))
 		return callback;
-	return uvh_sinks_on() ? uvh_sink_before(scope->context) : uvh_emit_before(scope->context);
+	return uvh_sinks_on() ? uvh_sink_before(scope->context, set)
+			      : uvh_emit_before(scope->context, set);
 }
 
 /* Enters a scope that is no callback, of the caller's ids and stores. False if that is impossible.

@@ -19,9 +19,7 @@ UVH_HOT bool uvh_watching;
  */
 static inline const struct uvh_hook_set *set_in_force(const struct uvh_context *context)
 {
-	return UVH_LIKELY(context->frozen == NULL)
-		   ? __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE)
-		   : context->frozen;
+	return UVH_LIKELY(!uvh_tls.in_hook) ? uvh_hooks() : context->frozen;
 }
 
 /*
@@ -42,10 +40,12 @@ static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *s
 		       const struct uvhooks_event *event)
 {
 	const struct uvh_hook_set *frozen = context->frozen;
+	const uint32_t special = uvh_tls.special;
 	const uint8_t quiet = uvh_tls.quiet;
 	const int saved_errno = *context->errno_here;
 
 	context->frozen = set;
+	uvh_tls.in_hook = true;
 	for (const struct uvh_hook_call *call = set->first[event->event];
 	     call != set->first[event->event + 1]; call++) {
 		void *exception;
@@ -59,7 +59,7 @@ static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *s
 		if (UVH_UNLIKELY(exception != NULL))
 			uvh_hook_threw(call->hook, exception);
 	}
-	uvh_tls.quiet = quiet;
+	uvh_tls.special = special;
 	context->frozen = frozen;
 	*context->errno_here = saved_errno;
 }
@@ -67,10 +67,11 @@ static void call_hooks(struct uvh_context *context, const struct uvh_hook_set *s
 void uvh_dispatch(struct uvh_context *context, struct uvhooks_event *event)
 {
 	const struct uvh_hook_set *set = set_in_force(context);
-	const struct uvh_hook_call *plain = uvh_plain_call(context, set, event->event);
+	const struct uvh_hook_call *plain;
 
 	if (set == NULL || set->first[event->event] == set->first[event->event + 1])
 		return;
+	plain = uvh_plain_call(set, event->event);
 	event->size = sizeof(*event);
 	event->thread_id = context->thread_id;
 	if (UVH_LIKELY(plain != NULL))
@@ -101,6 +102,11 @@ void *uvh_emit_event(struct uvh_context *context, uint64_t head, const struct uv
 		     uvhooks_async_id execution, uvhooks_async_id other, void *callback)
 {
 	return uvh_emit_inline(context, head, record, execution, other, callback);
+}
+
+void uvh_plain_call_threw(const struct uvhooks_event *event, void *exception)
+{
+	uvh_hook_threw(uvh_tls.context->frozen->plain[event->event]->hook, exception);
 }
 
 struct finder {

@@ -44,6 +44,12 @@ static inline bool uvh_hooks_on(void)
 	return __atomic_load_n(&uvh_hook_set, __ATOMIC_RELAXED) != NULL;
 }
 
+/* The same, for who goes on to call them. */
+static inline const struct uvh_hook_set *uvh_hooks(void)
+{
+	return __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
+}
+
 /* The only hook of that set, if it has sinks (trace_sink.h); else NULL. */
 extern const struct uvhooks_hook *uvh_sink_hook;
 

@@ -51,40 +51,39 @@ void *uvh_emit_generally(struct uvh_context *context, uint64_t head,
  * With one hook and outside of hooks, as it nearly always is, less is to be done: the call that is
  * all of it, or NULL.
  */
-static inline const struct uvh_hook_call *uvh_plain_call(const struct uvh_context *context,
-							 const struct uvh_hook_set *set,
+static inline const struct uvh_hook_call *uvh_plain_call(const struct uvh_hook_set *set,
 							 unsigned int event)
 {
-	if (UVH_UNLIKELY(set == NULL) || UVH_UNLIKELY(context->frozen != NULL) ||
-	    UVH_UNLIKELY(uvh_tls.special))
-		return NULL;
-	return set->plain[event];
+	return UVH_LIKELY(uvh_tls.special == 0) ? set->plain[event] : NULL;
 }
+
+UVH_SLOW void uvh_plain_call_threw(const struct uvhooks_event *event, void *exception);
 
 static inline void uvh_call_plainly(struct uvh_context *context, const struct uvh_hook_set *set,
 				    const struct uvh_hook_call *call,
 				    const struct uvhooks_event *event)
 {
-	const int saved_errno = *context->errno_here;
+	int *const errno_here = context->errno_here;
+	const int saved_errno = *errno_here;
 	void *exception;
 
 	context->frozen = set;
 	/* All of it, as wrappers read it: a load waits for an earlier store that is shorter. */
-	uvh_tls.special = UVH_TLS_QUIET;
+	uvh_tls.special = UVH_TLS_IN_HOOK;
 	exception = uvh_guarded_call(event, call->data, call->callback);
 	if (UVH_UNLIKELY(exception != NULL))
-		uvh_hook_threw(set->plain[event->event]->hook, exception);
+		uvh_plain_call_threw(event, exception);
 	uvh_tls.special = 0;
-	context->frozen = NULL;
-	*context->errno_here = saved_errno;
+	*errno_here = saved_errno;
 }
 
+/* `set` are the hooks that are enabled now: not NULL. */
 static inline __attribute__((always_inline)) void *
-uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_record *record,
-		uvhooks_async_id execution, uvhooks_async_id other, void *callback)
+uvh_emit_to(struct uvh_context *context, const struct uvh_hook_set *set, uint64_t head,
+	    const struct uvh_record *record, uvhooks_async_id execution, uvhooks_async_id other,
+	    void *callback)
 {
-	const struct uvh_hook_set *set = __atomic_load_n(&uvh_hook_set, __ATOMIC_ACQUIRE);
-	const struct uvh_hook_call *call = uvh_plain_call(context, set, head >> 32 & 0xffff);
+	const struct uvh_hook_call *call = uvh_plain_call(set, head >> 32 & 0xffff);
 	struct uvhooks_event event;
 
 	if (UVH_UNLIKELY(call == NULL))
@@ -94,12 +93,24 @@ uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_rec
 	return event.callback;
 }
 
+static inline __attribute__((always_inline)) void *
+uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_record *record,
+		uvhooks_async_id execution, uvhooks_async_id other, void *callback)
+{
+	const struct uvh_hook_set *set = uvh_hooks();
+
+	/* None any more; but where a hook runs, those in force are others. */
+	if (UVH_UNLIKELY(set == NULL))
+		return uvh_emit_generally(context, head, record, execution, other, callback);
+	return uvh_emit_to(context, set, head, record, execution, other, callback);
+}
+
 /* uvh_emit() for an event that is a constant: into the thread's sink, if that takes it. */
 UVH_INLINE void uvh_tell(struct uvh_context *context, enum uvhooks_event_type event,
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags)
 {
-	if (!uvh_sinks_on() || !uvh_sinks(context) ||
+	if (!uvh_sinks_on() || !uvh_sinks() ||
 	    !uvh_sink_takes(event, record, record->id, execution, other, callback, flags))
 		uvh_emit(context, event, record, execution, other, callback, flags);
 }

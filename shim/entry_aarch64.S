@@ -12,7 +12,7 @@
 #define LIBUV      56
 
 #define TLS_IN_LIBUV 16
-#define TLS_LIBUV    19
+#define TLS_LIBUV    21
 
 /* Keeps what is needed here, and leaves uvh_tls in x9. */
 	.macro	keep_registers

@@ -20,7 +20,7 @@
 #define LIBUV      56
 
 #define TLS_IN_LIBUV 16
-#define TLS_LIBUV    19
+#define TLS_LIBUV    21
 
 /* Keeps what is needed here; the island has kept r11 already. */
 	.macro	keep_registers

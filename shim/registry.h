@@ -73,7 +73,13 @@ struct uvh_record {
 	uint16_t type;         /* enum uvhooks_type; beside fs_type as in struct uvhooks_event */
 	int16_t fs_type;       /* UVHOOKS_FS_NONE but for FSREQCALLBACK */
 	uvhooks_async_id trigger;
-	uvhooks_async_id arm; /* execution id of the last start; of an uv_async_t the last sender */
+	union {
+		/* execution id of the last start; of an uv_async_t the last sender */
+		uvhooks_async_id arm;
+		/* while prepared, of a request: the tag of an earlier submission that never ended,
+		   or 0 */
+		uint64_t old_tag;
+	};
 };
 
 _Static_assert(sizeof(struct uvh_record) == 64, "one cache line");
@@ -205,15 +211,18 @@ static inline struct uvh_record *uvh_record_of_tag(uint64_t tag, const void *own
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a reserved word holds a whole tag");
 
-/* reserved[0] of a handle is in use since libuv 1.45 (a busy count of uv_async_t). */
+/*
+ * The last of those words, as libuv itself reads what is behind them: it is in the cache by then.
+ * reserved[0] of a handle is in use since libuv 1.45 (a busy count of uv_async_t).
+ */
 static inline uint64_t *uvh_handle_tag(void *handle)
 {
-	return (uint64_t *) &((uv_handle_t *) handle)->u.reserved[1];
+	return (uint64_t *) &((uv_handle_t *) handle)->u.reserved[3];
 }
 
 static inline uint64_t *uvh_request_tag(void *request)
 {
-	return (uint64_t *) &((uv_req_t *) request)->reserved[0];
+	return (uint64_t *) &((uv_req_t *) request)->reserved[5];
 }
 
 static inline struct uvh_record *uvh_record_of_handle(const void *handle)
@@ -342,6 +351,13 @@ static inline void uvh_record_end(struct uvh_record *record)
 {
 	uvh_record_void_tag(record);
 	uvh_record_flag(record, UVH_RECORD_ENDED);
+}
+
+/* The same where the struct is surely there: with 0 in it, who uses it anew need not look. */
+static inline void uvh_record_leave(struct uvh_record *record, uint64_t *tag)
+{
+	uvh_record_end(record);
+	*tag = 0;
 }
 
 static inline void uvh_record_clear(struct uvh_record *record)

@@ -106,18 +106,23 @@ static inline uvhooks_async_id uvh_space_next_id(struct uvh_space *space)
 
 void uvh_space_release(struct uvh_space *space);
 
-/* Gives the record back to where it came from. */
-static inline void uvh_record_give(struct uvh_record *record)
+/* Gives back a record that was taken from its space. */
+static inline void uvh_space_give(struct uvh_record *record)
 {
 	struct uvh_space *space = &uvh_spaces[record->space];
 
-	if (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED)) {
-		uvh_pooled_give(record);
-		return;
-	}
 	uvh_records_give(&space->records, record);
 	if (UVH_UNLIKELY(--space->live == 0 && space->closing))
 		uvh_space_release(space);
+}
+
+/* Gives the record back to where it came from. */
+static inline void uvh_record_give(struct uvh_record *record)
+{
+	if (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED))
+		uvh_pooled_give(record);
+	else
+		uvh_space_give(record);
 }
 
 #pragma GCC visibility pop

@@ -20,31 +20,15 @@ static inline bool uvh_taking_stacks(void)
 /* The number of the stack, here and now; 0: none. */
 uint32_t uvh_stack_take(unsigned int event, unsigned int type);
 
-/* As uvh_emit(), with the stack; see uvh_emit_placed(). */
+/* As uvh_emit(), with the stack. */
 void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type event,
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags);
 
 /* INIT and START where uvh_sinks_on(), in trace_sink.c. False: they are still to be told. */
-bool uvh_sink_init(const struct uvh_context *context, const struct uvh_record *record,
-		   uvhooks_async_id execution, void *callback, unsigned int flags);
-bool uvh_sink_start(const struct uvh_context *context, const struct uvh_record *record,
-		    uvhooks_async_id execution, void *callback);
-
-/* For INIT and START: into the sink, or with the stack where stacks are taken. */
-static inline void uvh_emit_placed(struct uvh_context *context, enum uvhooks_event_type event,
-				   const struct uvh_record *record, uvhooks_async_id execution,
-				   uvhooks_async_id other, void *callback, unsigned int flags)
-{
-	if (uvh_sinks_on() && (event == UVHOOKS_EVENT_INIT
-				   ? uvh_sink_init(context, record, execution, callback, flags)
-				   : uvh_sink_start(context, record, execution, callback)))
-		return;
-	if (UVH_UNLIKELY(uvh_taking_stacks()))
-		uvh_emit_with_stack(context, event, record, execution, other, callback, flags);
-	else
-		uvh_emit(context, event, record, execution, other, callback, flags);
-}
+bool uvh_sink_init(const struct uvh_record *record, uvhooks_async_id execution, void *callback,
+		   unsigned int flags);
+bool uvh_sink_start(const struct uvh_record *record, uvhooks_async_id execution, void *callback);
 
 #pragma GCC visibility pop
 

@@ -52,67 +52,63 @@ bool uvhooks_trace_sink_put(struct uvhooks_trace_sink *sink, const struct uvhook
 			    sink->clock_is_tsc ? uvh_sink_ticks : clock_ns);
 }
 
-bool uvh_sink_init(const struct uvh_context *context, const struct uvh_record *record,
-		   uvhooks_async_id execution, void *callback, unsigned int flags)
+bool uvh_sink_init(const struct uvh_record *record, uvhooks_async_id execution, void *callback,
+		   unsigned int flags)
 {
-	return uvh_sinks(context) && UVH_LIKELY(!uvh_taking_stacks()) &&
+	return uvh_sinks() && UVH_LIKELY(!uvh_taking_stacks()) &&
 	       uvh_sink_takes(UVHOOKS_EVENT_INIT, record, record->id, execution, 0, callback,
 			      flags);
 }
 
-bool uvh_sink_start(const struct uvh_context *context, const struct uvh_record *record,
-		    uvhooks_async_id execution, void *callback)
+bool uvh_sink_start(const struct uvh_record *record, uvhooks_async_id execution, void *callback)
 {
-	return uvh_sinks(context) && UVH_LIKELY(!uvh_taking_stacks()) &&
+	return uvh_sinks() && UVH_LIKELY(!uvh_taking_stacks()) &&
 	       uvh_sink_takes(UVHOOKS_EVENT_START, record, record->id, execution, execution,
 			      callback, 0);
 }
 
-void *uvh_sink_before(struct uvh_context *context)
+void *uvh_sink_before(struct uvh_context *context, const struct uvh_hook_set *set)
 {
 	const struct uvh_frame *frame = context->top;
 
-	if (uvh_sinks(context) && UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK) &&
+	if (uvh_sinks() && UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK) &&
 	    uvh_sink_takes(UVHOOKS_EVENT_BEFORE, frame->record, frame->id, frame->id, 0,
 			   frame->callback, frame->flags))
 		return frame->callback;
-	return uvh_emit_before(context);
+	return uvh_emit_before(context, set);
 }
 
 /* Is there no more to it than the records, and to take the frame off? */
-static inline bool is_plain_end(const struct uvh_context *context, const struct uvh_frame *frame)
+static inline bool is_plain_end(const struct uvh_frame *frame)
 {
-	return uvh_sinks(context) && UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK) &&
+	return uvh_sinks() && UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK) &&
 	       UVH_LIKELY((frame->state & UVH_FRAME_OWNS_STORES) == 0);
 }
 
-void uvh_sink_leave(struct uvh_scope *scope)
+void uvh_sink_leave(struct uvh_scope *scope, const struct uvh_hook_set *set)
 {
 	struct uvh_context *context = scope->context;
 	struct uvh_frame *frame = context->top;
 
-	if (!is_plain_end(context, frame) ||
-	    !uvh_sink_takes(UVHOOKS_EVENT_AFTER, frame->record, frame->id, frame->id, 0, NULL,
-			    frame->flags)) {
-		uvh_leave_told(scope);
+	if (!is_plain_end(frame) || !uvh_sink_takes(UVHOOKS_EVENT_AFTER, frame->record, frame->id,
+						    frame->id, 0, NULL, frame->flags)) {
+		uvh_leave_told(scope, set);
 		return;
 	}
 	uvh_tls.in_libuv = scope->in_libuv;
 	context->top = frame - 1;
 }
 
-void uvh_sink_leave_last(struct uvh_scope *scope)
+void uvh_sink_leave_last(struct uvh_scope *scope, const struct uvh_hook_set *set)
 {
 	struct uvh_context *context = scope->context;
 	struct uvh_frame *frame = context->top;
 	struct uvh_record *record = frame->record;
 
 	/* Its destroy is due now, and no hook is called between the two. */
-	if (!is_plain_end(context, frame) ||
-	    UVH_UNLIKELY((frame[-1].state & UVH_FRAME_IN_CALLBACK) != 0) ||
-	    UVH_UNLIKELY(context->draining) || UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) ||
-	    !uvh_sink_takes_last(frame)) {
-		uvh_leave_last_told(scope);
+	if (!is_plain_end(frame) || UVH_UNLIKELY((frame[-1].state & UVH_FRAME_IN_CALLBACK) != 0) ||
+	    UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) || !uvh_sink_takes_last(frame)) {
+		uvh_leave_last_told(scope, set);
 		return;
 	}
 	uvh_tls.in_libuv = scope->in_libuv;

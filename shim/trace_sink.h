@@ -196,10 +196,10 @@ UVH_INLINE bool uvh_sink_put(struct uvhooks_trace_sink *sink, enum uvhooks_event
 }
 
 /* Do events of this thread go to its sink now? */
-UVH_INLINE bool uvh_sinks(const struct uvh_context *context)
+UVH_INLINE bool uvh_sinks(void)
 {
 	return UVH_LIKELY(uvh_tls.sink_hook == __atomic_load_n(&uvh_sink_hook, __ATOMIC_RELAXED)) &&
-	       UVH_LIKELY(((uintptr_t) context->frozen | uvh_tls.special) == 0);
+	       UVH_LIKELY(uvh_tls.special == 0);
 }
 
 /* The event of a record that uvh_emit() would tell, where uvh_sinks(). */

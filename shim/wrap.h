@@ -88,6 +88,9 @@ int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks
 /* Emits start or stop, or type_change. */
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback);
 
+void uvh_tell_start(struct uvh_context *context, const struct uvh_record *record,
+		    uvhooks_async_id execution);
+
 /* A handle was armed: remembers by whom. */
 static inline void uvh_armed(struct uvh_record *record)
 {
@@ -104,8 +107,7 @@ static inline void uvh_armed(struct uvh_record *record)
 	if (uvh_storing() && !uvh_stores_captured(context, record))
 		uvh_stores_capture_slowly(context, record);
 	if (uvh_hooks_on())
-		uvh_emit_placed(context, UVHOOKS_EVENT_START, record, id, id,
-				record->callback[UVH_MAIN], 0);
+		uvh_tell_start(context, record, id);
 }
 
 /* Asked before a stop, and only where someone wants to hear of it. */
@@ -124,50 +126,39 @@ static inline void uvh_disarmed(struct uvh_record *record, bool was_active)
 		uvh_handle_event(record, UVHOOKS_EVENT_STOP, record->callback[UVH_MAIN]);
 }
 
-/* One submission of a request, from before the real call until after it. */
-struct uvh_submission {
-	struct uvh_record *record; /* NULL: not traced */
-	struct uvh_space *space;
-	struct uvh_record *old; /* an earlier submission that never ended */
-	uint64_t old_tag;
-	uint64_t begin_ns; /* of a file system call that somebody wants timed; else 0 */
-};
-
 /*
  * Prepares a record for a request of this loop, which the running callback triggers; it has no id
- * yet. False if it is not traced.
+ * yet. NULL if it is not traced.
  */
-bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
-		enum uvhooks_type type, void *callback);
+struct uvh_record *uvh_submit(uintptr_t here, uv_loop_t *loop, void *request,
+			      enum uvhooks_type type, void *callback);
 
 /* The same for a request that works on a handle, which triggers it. */
-bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
-		   void *request, enum uvhooks_type type, void *callback);
+struct uvh_record *uvh_submit_on(uintptr_t here, const void *handle, void *request,
+				 enum uvhooks_type type, void *callback);
 
-__attribute__((noinline)) void uvh_submitted_slowly(struct uvh_submission *submission);
+__attribute__((noinline)) void uvh_submitted_slowly(struct uvh_record *record);
 
 /* libuv took the request: it gets its id, and init is emitted. */
-static inline void uvh_submitted(struct uvh_submission *submission)
+static inline void uvh_submitted(struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(submission->old != NULL || uvh_watched()))
-		uvh_submitted_slowly(submission);
+	if (UVH_UNLIKELY(record->old_tag != 0) || UVH_UNLIKELY(uvh_watched()))
+		uvh_submitted_slowly(record);
 	else
-		__atomic_store_n(&submission->record->id, uvh_space_next_id(submission->space),
+		__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
 				 __ATOMIC_RELEASE);
 }
 
-/* libuv refused it: the struct is as it was. */
-UVH_SLOW void uvh_refused(struct uvh_submission *submission);
+/* libuv refused it: an earlier submission is what it was. */
+UVH_SLOW void uvh_refused(struct uvh_record *record);
 
 /* Ends a submission with what libuv returned. */
-static inline int uvh_submit_done(struct uvh_submission *submission, int result)
+static inline int uvh_submit_done(struct uvh_record *record, int result)
 {
-	if (submission->record == NULL)
-		return result;
 	if (UVH_LIKELY(result == 0))
-		uvh_submitted(submission);
+		uvh_submitted(record);
 	else
-		uvh_refused(submission);
+		uvh_refused(record);
 	return result;
 }
 
@@ -217,7 +208,7 @@ UVH_INLINE void *uvh_enter_request(struct uvh_scope *scope, void *request)
 
 		if (UVH_LIKELY(callback != NULL) &&
 		    UVH_LIKELY(uvh_enter_plainly(scope, record, callback, 0, true))) {
-			uvh_record_end(record);
+			uvh_record_leave(record, uvh_request_tag(request));
 			return uvh_entered(scope, callback);
 		}
 	}

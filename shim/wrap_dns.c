@@ -19,18 +19,20 @@ UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
 			      const char *service, const struct addrinfo *hints)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass || getaddrinfo_cb == NULL
+		? NULL
+		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_GETADDRINFOREQWRAP,
+			     (void *) getaddrinfo_cb);
 	int result;
 
-	if (pass || getaddrinfo_cb == NULL ||
-	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_GETADDRINFOREQWRAP,
-			(void *) getaddrinfo_cb))
+	if (record == NULL)
 		return UVH_CALL(
 		    real->uv_getaddrinfo(loop, req, getaddrinfo_cb, node, service, hints));
 	result = UVH_CALL(real->uv_getaddrinfo(loop, req, tramp_getaddrinfo, node, service, hints));
 	if (result == 0)
 		uvh_pool_submitted(req, &req->work_req);
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }
 
 static void tramp_getnameinfo(uv_getnameinfo_t *req, int status, const char *hostname,
@@ -50,13 +52,15 @@ UVH_EXPORT int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
 			      int flags)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass || getnameinfo_cb == NULL
+		? NULL
+		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
+			     (void *) getnameinfo_cb);
 	int result;
 
-	if (pass || getnameinfo_cb == NULL ||
-	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
-			(void *) getnameinfo_cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_getnameinfo(loop, req, getnameinfo_cb, addr, flags));
 	result = UVH_CALL(real->uv_getnameinfo(loop, req, tramp_getnameinfo, addr, flags));
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }

@@ -32,20 +32,27 @@ static uint64_t monotonic_ns(void)
 }
 
 /* Prepares a record, and puts the trampoline in the callback's place. */
-static void fs_begin(uintptr_t here, struct uvh_submission *submission, bool pass, uv_loop_t *loop,
-		     uv_fs_t *req, uv_fs_cb *cb)
+static inline struct uvh_record *fs_begin(uintptr_t here, bool pass, uv_loop_t *loop, uv_fs_t *req,
+					  uv_fs_cb *cb)
 {
-	submission->record = NULL;
-	submission->begin_ns = 0;
-	if (UVH_UNLIKELY(*cb == NULL && !pass && req != NULL &&
-			 uvh_is_wanted(UVHOOKS_EVENT_FS_CALL)))
-		submission->begin_ns = monotonic_ns();
-	if (!pass && *cb != NULL &&
-	    uvh_submit(here, submission, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb))
+	struct uvh_record *record =
+	    pass || *cb == NULL ? NULL
+				: uvh_submit(here, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb);
+
+	if (record != NULL)
 		*cb = tramp_fs;
+	return record;
 }
 
-/* A call without a callback: for so long the caller did nothing else. */
+/* When a call without a callback begins, if somebody wants to hear of it; else 0. */
+static inline uint64_t call_begin(bool pass, const uv_fs_t *req)
+{
+	return !pass && req != NULL && UVH_UNLIKELY(uvh_is_wanted(UVHOOKS_EVENT_FS_CALL))
+		   ? monotonic_ns()
+		   : 0;
+}
+
+/* For so long the caller did nothing else. */
 UVH_SLOW static void emit_call(uv_loop_t *loop, uv_fs_t *req, uint64_t begin_ns)
 {
 	struct uvh_context *context = uvh_context();
@@ -68,26 +75,29 @@ UVH_SLOW static void emit_call(uv_loop_t *loop, uv_fs_t *req, uint64_t begin_ns)
 	errno = saved_errno;
 }
 
-static int fs_end(struct uvh_submission *submission, uv_loop_t *loop, uv_fs_t *req, int result)
+static inline int fs_end(struct uvh_record *record, uv_fs_t *req, int result)
 {
-	if (UVH_UNLIKELY(submission->begin_ns != 0))
-		emit_call(loop, req, submission->begin_ns);
+	if (UVH_UNLIKELY(record == NULL))
+		return result;
 	/* libuv wrote which call it is; nothing changes that while the request is on its way. */
-	if (submission->record != NULL && result == 0) {
-		uvh_record_set_types(submission->record, UVHOOKS_FSREQCALLBACK, req->fs_type);
+	if (UVH_LIKELY(result == 0)) {
+		uvh_record_set_types(record, UVHOOKS_FSREQCALLBACK, req->fs_type);
 		uvh_pool_submitted(req, &req->work_req);
 	}
-	return uvh_submit_done(submission, result);
+	return uvh_submit_done(record, result);
 }
 
 #define WRAP_FS(function, parameters, arguments)                                                   \
 	UVH_EXPORT int function parameters                                                         \
 	{                                                                                          \
 		UVH_ENTER();                                                                       \
-		struct uvh_submission submission;                                                  \
+		const uint64_t begin_ns = cb == NULL ? call_begin(pass, req) : 0;                  \
+		struct uvh_record *record = fs_begin(UVH_HERE(), pass, loop, req, &cb);            \
+		const int result = fs_end(record, req, UVH_CALL(real->function arguments));        \
                                                                                                    \
-		fs_begin(UVH_HERE(), &submission, pass, loop, req, &cb);                           \
-		return fs_end(&submission, loop, req, UVH_CALL(real->function arguments));         \
+		if (UVH_UNLIKELY(begin_ns != 0))                                                   \
+			emit_call(loop, req, begin_ns);                                            \
+		return result;                                                                     \
 	}
 
 WRAP_FS(uv_fs_close, (uv_loop_t * loop, uv_fs_t *req, uv_file file, uv_fs_cb cb),

@@ -249,7 +249,7 @@ UVH_INLINE void *enter_close(struct uvh_scope *scope, uv_handle_t *handle)
 		if (UVH_LIKELY(callback != NULL) &&
 		    UVH_LIKELY(
 			uvh_enter_plainly(scope, record, callback, UVHOOKS_FLAG_CLOSING, true))) {
-			uvh_record_end(record);
+			uvh_record_leave(record, uvh_handle_tag(handle));
 			return uvh_entered(scope, callback);
 		}
 	}

@@ -3,13 +3,36 @@
 #include "emit.h"
 #include "wrap.h"
 
-/* Apart, so that who makes a resource saves no registers for it. */
+/* Both stand apart, so that who makes or arms a resource saves no registers for them. */
 __attribute__((noinline)) static void tell_init(struct uvh_context *context,
 						const struct uvh_record *record,
 						uvhooks_async_id execution, unsigned int flags)
 {
-	uvh_emit_placed(context, UVHOOKS_EVENT_INIT, record, execution, 0,
-			record->callback[UVH_MAIN], flags);
+	void *const callback = record->callback[UVH_MAIN];
+
+	if (uvh_sinks_on() && uvh_sink_init(record, execution, callback, flags))
+		return;
+	if (UVH_UNLIKELY(uvh_taking_stacks()))
+		uvh_emit_with_stack(context, UVHOOKS_EVENT_INIT, record, execution, 0, callback,
+				    flags);
+	else
+		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record, execution, 0,
+				callback);
+}
+
+void uvh_tell_start(struct uvh_context *context, const struct uvh_record *record,
+		    uvhooks_async_id execution)
+{
+	void *const callback = record->callback[UVH_MAIN];
+
+	if (uvh_sinks_on() && uvh_sink_start(record, execution, callback))
+		return;
+	if (UVH_UNLIKELY(uvh_taking_stacks()))
+		uvh_emit_with_stack(context, UVHOOKS_EVENT_START, record, execution, execution,
+				    callback, 0);
+	else
+		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, execution,
+				execution, callback);
 }
 
 /* A resource came to be, and something is to be done about it; `execution` is what runs now. */
@@ -44,8 +67,9 @@ static inline struct uvh_record *take_plainly(struct uvh_context *context, uintp
 
 	if (UVH_UNLIKELY(here - context->top->here < UVH_STACK_SPAN || space == NULL))
 		return NULL;
-	if (UVH_UNLIKELY(space->user != context || space->records.free == 0 || uvh_on_memcheck ||
-			 uvh_record_of_tag(*tag, owner) != NULL))
+	if (UVH_UNLIKELY(space->user != context || space->records.free == 0 || uvh_on_memcheck))
+		return NULL;
+	if (*tag != 0 && UVH_UNLIKELY(uvh_record_of_tag(*tag, owner) != NULL))
 		return NULL;
 	record = uvh_record_at(space->records.free);
 	space->records.free = record->next;
@@ -139,120 +163,140 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 			 0);
 }
 
-/* `trigger` is 0 where it is the execution id. */
-UVH_SLOW static bool submit_slowly(uintptr_t here, struct uvh_submission *submission,
-				   struct uvh_space *space, void *request, uvhooks_async_id trigger)
+/* The same as uvh_init_trigger, where nothing special is to be done; else 0. */
+static inline uvhooks_async_id plain_trigger(const struct uvh_context *context)
 {
-	struct uvh_context *context = checked_context(here);
-	uint64_t *tag = uvh_request_tag(request);
-	struct uvh_record *record;
+	const struct uvh_frame *top = context->top;
+	const struct uvh_space *home;
 
-	submission->record = NULL;
-	submission->space = space;
-	submission->old = uvh_record_of_fresh(tag, request);
-	submission->old_tag = *tag;
-	if (space == NULL || (record = uvh_space_take(space, context)) == NULL)
-		return false;
-	record->trigger = trigger != 0 ? trigger : uvh_init_trigger(context);
-	submission->record = record;
-	return true;
+	if (UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER))
+		return top->id;
+	home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+	return top->kind == UVH_FRAME_BOTTOM && context->root == 0 && home != NULL
+		   ? uvh_space_root(home)
+		   : 0;
 }
 
 /* Makes what was taken the record of the request. */
-static inline bool submit(struct uvh_submission *submission, void *request, enum uvhooks_type type,
-			  void *callback)
+static inline struct uvh_record *prepare(struct uvh_record *record, void *request,
+					 enum uvhooks_type type, void *callback,
+					 uvhooks_async_id trigger)
 {
-	fill(submission->record, request, type, callback);
-	*uvh_request_tag(request) = uvh_record_tag(submission->record);
-	return true;
+	fill(record, request, type, callback);
+	record->trigger = trigger;
+	*uvh_request_tag(request) = uvh_record_tag(record);
+	return record;
 }
 
-static inline bool submit_plainly(struct uvh_context *context, uintptr_t here,
-				  struct uvh_submission *submission, struct uvh_space *space,
-				  void *request)
+static struct uvh_record *prepare_slowly(struct uvh_context *context, struct uvh_space *space,
+					 void *request, enum uvhooks_type type, void *callback,
+					 uvhooks_async_id trigger)
 {
-	struct uvh_record *record =
-	    take_plainly(context, here, space, uvh_request_tag(request), request);
+	uint64_t *tag = uvh_request_tag(request);
+	const uint64_t old_tag = uvh_record_of_fresh(tag, request) != NULL ? *tag : 0;
+	struct uvh_record *record = space == NULL ? NULL : uvh_space_take(space, context);
 
-	submission->record = record;
-	submission->space = space;
-	submission->old = NULL;
-	submission->old_tag = *uvh_request_tag(request);
-	return record != NULL;
+	if (record == NULL)
+		return NULL;
+	prepare(record, request, type, callback, trigger);
+	record->old_tag = old_tag;
+	return record;
 }
 
-bool uvh_submit(uintptr_t here, struct uvh_submission *submission, uv_loop_t *loop, void *request,
-		enum uvhooks_type type, void *callback)
+UVH_SLOW static struct uvh_record *submit_slowly(uintptr_t here, uv_loop_t *loop, void *request,
+						 enum uvhooks_type type, void *callback)
 {
-	struct uvh_context *context = uvh_context();
-	struct uvh_space *space;
+	struct uvh_context *context = checked_context(here);
 
-	submission->record = NULL;
-	if (UVH_UNLIKELY(context == NULL || request == NULL)) /* NULL: libuv says UV_EINVAL */
-		return false;
-	space = uvh_space_of_loop(context, loop);
-	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
-		submission->record->trigger = uvh_init_trigger(context);
-	else if (!submit_slowly(here, submission, space, request, 0))
-		return false;
-	return submit(submission, request, type, callback);
+	if (context == NULL || request == NULL) /* NULL: libuv says UV_EINVAL */
+		return NULL;
+	return prepare_slowly(context, uvh_space_of_loop(context, loop), request, type, callback,
+			      uvh_init_trigger(context));
 }
 
-bool uvh_submit_on(uintptr_t here, struct uvh_submission *submission, const void *handle,
-		   void *request, enum uvhooks_type type, void *callback)
+struct uvh_record *uvh_submit(uintptr_t here, uv_loop_t *loop, void *request,
+			      enum uvhooks_type type, void *callback)
 {
-	struct uvh_context *context = uvh_context();
-	struct uvh_record *target = uvh_record_of_handle(handle);
+	struct uvh_context *context = uvh_tls.context;
 	uvhooks_async_id trigger;
-	struct uvh_space *space;
+	struct uvh_record *record;
 
-	submission->record = NULL;
-	if (UVH_UNLIKELY(target == NULL || context == NULL))
-		return false;
-	space = &uvh_spaces[target->space];
-	trigger = uvh_scope_trigger(context);
-	if (UVH_LIKELY(trigger == 0))
-		trigger = target->id;
-	if (UVH_LIKELY(submit_plainly(context, here, submission, space, request)))
-		submission->record->trigger = trigger;
-	else if (!submit_slowly(here, submission, space, request, trigger))
-		return false;
-	return submit(submission, request, type, callback);
+	if (UVH_UNLIKELY(context == NULL || request == NULL || !is_cached(context, loop)) ||
+	    UVH_UNLIKELY((trigger = plain_trigger(context)) == 0))
+		return submit_slowly(here, loop, request, type, callback);
+	record =
+	    take_plainly(context, here, context->cached_space, uvh_request_tag(request), request);
+	if (UVH_UNLIKELY(record == NULL))
+		return submit_slowly(here, loop, request, type, callback);
+	return prepare(record, request, type, callback, trigger);
 }
 
-__attribute__((noinline)) static void submitted_again_or_told(struct uvh_submission *submission)
+UVH_SLOW static struct uvh_record *submit_on_slowly(uintptr_t here, const void *handle,
+						    void *request, enum uvhooks_type type,
+						    void *callback)
+{
+	struct uvh_context *context = checked_context(here);
+	const struct uvh_record *target = uvh_record_of_handle(handle);
+	uvhooks_async_id trigger;
+
+	if (context == NULL || target == NULL)
+		return NULL;
+	trigger = uvh_scope_trigger(context);
+	return prepare_slowly(context, &uvh_spaces[target->space], request, type, callback,
+			      trigger != 0 ? trigger : target->id);
+}
+
+struct uvh_record *uvh_submit_on(uintptr_t here, const void *handle, void *request,
+				 enum uvhooks_type type, void *callback)
+{
+	struct uvh_context *context = uvh_tls.context;
+	const struct uvh_record *target = uvh_record_of_handle(handle);
+	struct uvh_record *record;
+
+	if (UVH_UNLIKELY(context == NULL || target == NULL) ||
+	    UVH_UNLIKELY(uvh_scope_trigger(context) != 0))
+		return submit_on_slowly(here, handle, request, type, callback);
+	record = take_plainly(context, here, &uvh_spaces[target->space], uvh_request_tag(request),
+			      request);
+	if (UVH_UNLIKELY(record == NULL))
+		return submit_on_slowly(here, handle, request, type, callback);
+	return prepare(record, request, type, callback, target->id);
+}
+
+__attribute__((noinline)) static void submitted_again_or_told(struct uvh_record *record)
 {
 	struct uvh_context *context = uvh_context();
-	struct uvh_record *record = submission->record;
+	struct uvh_record *old = uvh_record_of_tag(record->old_tag, record->owner);
 
-	if (UVH_UNLIKELY(submission->old != NULL))
-		uvh_end(context, submission->old, UVHOOKS_FLAG_REUSED);
-	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
+	record->arm = 0;
+	if (UVH_UNLIKELY(old != NULL))
+		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
+	__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
+			 __ATOMIC_RELEASE);
 	if (uvh_watched())
 		emit_init(context, record, uvh_execution_id(context), 0);
 }
 
-void uvh_submitted_slowly(struct uvh_submission *submission)
+void uvh_submitted_slowly(struct uvh_record *record)
 {
 	struct uvh_context *context = uvh_tls.context;
-	struct uvh_record *record = submission->record;
 
-	if (UVH_UNLIKELY(submission->old != NULL || (uvh_storing() && uvh_hooks_on()))) {
-		submitted_again_or_told(submission);
+	if (UVH_UNLIKELY(record->old_tag != 0 || (uvh_storing() && uvh_hooks_on()))) {
+		submitted_again_or_told(record);
 		return;
 	}
-	__atomic_store_n(&record->id, uvh_space_next_id(submission->space), __ATOMIC_RELEASE);
+	__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
+			 __ATOMIC_RELEASE);
 	if (uvh_storing())
 		uvh_stores_capture(context, record);
 	else
 		tell_init(context, record, uvh_execution_id(context), 0);
 }
 
-void uvh_refused(struct uvh_submission *submission)
+void uvh_refused(struct uvh_record *record)
 {
-	*uvh_request_tag(submission->record->owner) = submission->old_tag;
-	uvh_record_give(submission->record);
-	submission->record = NULL;
+	*uvh_request_tag(record->owner) = record->old_tag;
+	uvh_record_give(record);
 }
 
 struct uvh_record *uvh_lost_record(const void *owner, uint64_t tag)

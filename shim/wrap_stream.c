@@ -128,30 +128,30 @@ UVH_EXPORT int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t buf
 			unsigned int nbufs, uv_write_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP, (void *) cb);
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_write(req, handle, bufs, nbufs, cb));
 	result = UVH_CALL(real->uv_write(req, handle, bufs, nbufs, tramp_write));
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }
 
 UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bufs[],
 			 unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP, (void *) cb);
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_WRITEWRAP, (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, cb));
 	result = UVH_CALL(real->uv_write2(req, handle, bufs, nbufs, send_handle, tramp_write));
-	uvh_submit_done(&submission, result);
+	uvh_submit_done(record, result);
 	if (result == 0 && send_handle != NULL)
-		emit_link(submission.record, uvh_record_of_handle(send_handle));
+		emit_link(record, uvh_record_of_handle(send_handle));
 	return result;
 }
 
@@ -169,14 +169,14 @@ static void tramp_shutdown(uv_shutdown_t *req, int status)
 UVH_EXPORT int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_SHUTDOWNWRAP, (void *) cb);
 	int result;
 
-	if (pass ||
-	    !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_SHUTDOWNWRAP, (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_shutdown(req, handle, cb));
 	result = UVH_CALL(real->uv_shutdown(req, handle, tramp_shutdown));
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }
 
 static void tramp_connect(uv_connect_t *req, int status)
@@ -194,15 +194,16 @@ UVH_EXPORT int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct 
 			      uv_connect_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_TCPCONNECTWRAP, (void *) cb);
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_TCPCONNECTWRAP,
-				   (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_tcp_connect(req, handle, addr, cb));
 	result = UVH_CALL(real->uv_tcp_connect(req, handle, addr, tramp_connect));
 	uvh_set_target(addr, NULL);
-	uvh_submit_done(&submission, result);
+	uvh_submit_done(record, result);
 	uvh_clear_target();
 	return result;
 }
@@ -212,16 +213,17 @@ UVH_EXPORT void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char
 				uv_connect_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb);
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
-				   (void *) cb)) {
+	if (record == NULL) {
 		UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, cb));
 		return;
 	}
 	UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, tramp_connect));
 	uvh_set_target(NULL, name);
-	uvh_submitted(&submission);
+	uvh_submitted(record);
 	uvh_clear_target();
 }
 
@@ -229,18 +231,19 @@ UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char
 				size_t name_length, unsigned int flags, uv_connect_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb);
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_PIPECONNECTWRAP,
-				   (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, cb));
 	result =
 	    UVH_CALL(real->uv_pipe_connect2(req, handle, name, name_length, flags, tramp_connect));
 	/* Without a NUL, in a name of Linux's abstract kind, there is nothing to print. */
 	if (name_length != 0 && name[0] != '\0' && name[name_length] == '\0')
 		uvh_set_target(NULL, name);
-	uvh_submit_done(&submission, result);
+	uvh_submit_done(record, result);
 	uvh_clear_target();
 	return result;
 }

@@ -17,14 +17,15 @@ UVH_EXPORT int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t 
 			   unsigned int nbufs, const struct sockaddr *addr, uv_udp_send_cb send_cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass ? NULL
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_UDPSENDWRAP, (void *) send_cb);
 	int result;
 
-	if (pass || !uvh_submit_on(UVH_HERE(), &submission, handle, req, UVHOOKS_UDPSENDWRAP,
-				   (void *) send_cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, send_cb));
 	result = UVH_CALL(real->uv_udp_send(req, handle, bufs, nbufs, addr, tramp_udp_send));
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }
 
 static void tramp_udp_alloc(uv_handle_t *handle, size_t suggested_size, uv_buf_t *buf)

@@ -39,17 +39,16 @@ UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb
 			     uv_after_work_cb after_work_cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
-	struct uvh_record *record;
+	struct uvh_record *record =
+	    pass || work_cb == NULL
+		? NULL
+		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_WORKREQ, (void *) after_work_cb);
 	int result;
 
-	if (pass || work_cb == NULL ||
-	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_WORKREQ,
-			(void *) after_work_cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_queue_work(loop, req, work_cb, after_work_cb));
-	record = submission.record;
 	record->callback[UVH_EXTRA] = (void *) work_cb;
-	uvh_submitted(&submission);
+	uvh_submitted(record);
 	result = UVH_CALL(real->uv_queue_work(loop, req, tramp_work, tramp_after_work));
 	uvh_pool_submitted(req, &req->work_req);
 	if (UVH_UNLIKELY(result != 0))
@@ -73,16 +72,17 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 			 unsigned int flags, uv_random_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_submission submission;
+	struct uvh_record *record =
+	    pass || cb == NULL ? NULL
+			       : uvh_submit(UVH_HERE(), loop, req, UVHOOKS_RANDOMREQ, (void *) cb);
 	int result;
 
-	if (pass || cb == NULL ||
-	    !uvh_submit(UVH_HERE(), &submission, loop, req, UVHOOKS_RANDOMREQ, (void *) cb))
+	if (record == NULL)
 		return UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, cb));
 	result = UVH_CALL(real->uv_random(loop, req, buf, buflen, flags, tramp_random));
 	if (result == 0)
 		uvh_pool_submitted(req, &req->work_req);
-	return uvh_submit_done(&submission, result);
+	return uvh_submit_done(record, result);
 }
 
 /* The callback still comes, through the loop: it is flagged. */
