@@ -123,10 +123,11 @@ struct uvh_context {
 	struct uvh_type_seen types_seen[UVH_TYPES_SEEN]; /* by the address of the name */
 	struct uvh_context *next;                        /* all contexts */
 	uint32_t in_use;
-	struct uvh_frame inline_frames[UVH_INLINE_FRAMES];
+	struct uvh_frame inline_frames[UVH_INLINE_FRAMES] __attribute__((aligned(64)));
 };
 
 _Static_assert(offsetof(struct uvh_context, frames) <= 64, "what a callback needs is one line");
+_Static_assert(sizeof(struct uvh_frame) == 64, "and a frame is another");
 
 /* NULL if there is no memory. Safe in a signal handler. */
 struct uvh_context *uvh_context_make(void);

@@ -105,13 +105,21 @@ uvh_emit_inline(struct uvh_context *context, uint64_t head, const struct uvh_rec
 	return uvh_emit_to(context, set, head, record, execution, other, callback);
 }
 
+/* Has the thread's sink taken an event, which is a constant? */
+UVH_INLINE bool uvh_told_sink(enum uvhooks_event_type event, const struct uvh_record *record,
+			      uvhooks_async_id execution, uvhooks_async_id other, void *callback,
+			      unsigned int flags)
+{
+	return uvh_sinks_on() && uvh_sinks() &&
+	       uvh_sink_takes(event, record, record->id, execution, other, callback, flags);
+}
+
 /* uvh_emit() for an event that is a constant: into the thread's sink, if that takes it. */
 UVH_INLINE void uvh_tell(struct uvh_context *context, enum uvhooks_event_type event,
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags)
 {
-	if (!uvh_sinks_on() || !uvh_sinks() ||
-	    !uvh_sink_takes(event, record, record->id, execution, other, callback, flags))
+	if (!uvh_told_sink(event, record, execution, other, callback, flags))
 		uvh_emit(context, event, record, execution, other, callback, flags);
 }
 

@@ -25,11 +25,6 @@ void uvh_emit_with_stack(struct uvh_context *context, enum uvhooks_event_type ev
 			 const struct uvh_record *record, uvhooks_async_id execution,
 			 uvhooks_async_id other, void *callback, unsigned int flags);
 
-/* INIT and START where uvh_sinks_on(), in trace_sink.c. False: they are still to be told. */
-bool uvh_sink_init(const struct uvh_record *record, uvhooks_async_id execution, void *callback,
-		   unsigned int flags);
-bool uvh_sink_start(const struct uvh_record *record, uvhooks_async_id execution, void *callback);
-
 #pragma GCC visibility pop
 
 #endif

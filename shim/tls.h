@@ -25,7 +25,7 @@ struct uvh_tls {
 	/* Where events of this thread may go, and the hook that lent it, or UVH_NO_SINK. */
 	struct uvhooks_trace_sink *sink;
 	const struct uvhooks_hook *sink_hook;
-};
+} __attribute__((aligned(64))); /* one cache line */
 
 /* No hook, and not NULL: so it is not what uvh_sink_hook is where there is none. */
 #define UVH_NO_SINK ((const struct uvhooks_hook *) 1)

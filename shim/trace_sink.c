@@ -6,7 +6,6 @@
 
 #include "emit.h"
 #include "hooks.h"
-#include "stacks.h"
 
 UVH_HOT const struct uvhooks_hook *uvh_sink_hook;
 
@@ -50,21 +49,6 @@ bool uvhooks_trace_sink_put(struct uvhooks_trace_sink *sink, const struct uvhook
 		return false;
 	return uvh_sink_put(sink, (enum uvhooks_event_type) event->event, &told,
 			    sink->clock_is_tsc ? uvh_sink_ticks : clock_ns);
-}
-
-bool uvh_sink_init(const struct uvh_record *record, uvhooks_async_id execution, void *callback,
-		   unsigned int flags)
-{
-	return uvh_sinks() && UVH_LIKELY(!uvh_taking_stacks()) &&
-	       uvh_sink_takes(UVHOOKS_EVENT_INIT, record, record->id, execution, 0, callback,
-			      flags);
-}
-
-bool uvh_sink_start(const struct uvh_record *record, uvhooks_async_id execution, void *callback)
-{
-	return uvh_sinks() && UVH_LIKELY(!uvh_taking_stacks()) &&
-	       uvh_sink_takes(UVHOOKS_EVENT_START, record, record->id, execution, execution,
-			      callback, 0);
 }
 
 void *uvh_sink_before(struct uvh_context *context, const struct uvh_hook_set *set)

@@ -10,12 +10,10 @@ __attribute__((noinline)) static void tell_init(struct uvh_context *context,
 {
 	void *const callback = record->callback[UVH_MAIN];
 
-	if (uvh_sinks_on() && uvh_sink_init(record, execution, callback, flags))
-		return;
 	if (UVH_UNLIKELY(uvh_taking_stacks()))
 		uvh_emit_with_stack(context, UVHOOKS_EVENT_INIT, record, execution, 0, callback,
 				    flags);
-	else
+	else if (!uvh_told_sink(UVHOOKS_EVENT_INIT, record, execution, 0, callback, flags))
 		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record, execution, 0,
 				callback);
 }
@@ -25,12 +23,10 @@ void uvh_tell_start(struct uvh_context *context, const struct uvh_record *record
 {
 	void *const callback = record->callback[UVH_MAIN];
 
-	if (uvh_sinks_on() && uvh_sink_start(record, execution, callback))
-		return;
 	if (UVH_UNLIKELY(uvh_taking_stacks()))
 		uvh_emit_with_stack(context, UVHOOKS_EVENT_START, record, execution, execution,
 				    callback, 0);
-	else
+	else if (!uvh_told_sink(UVHOOKS_EVENT_START, record, execution, execution, callback, 0))
 		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, execution,
 				execution, callback);
 }
