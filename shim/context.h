@@ -227,7 +227,8 @@ void uvh_give_slowly(struct uvh_record *record);
 
 static inline void uvh_give(struct uvh_record *record)
 {
-	if (UVH_UNLIKELY(uvh_storing()) && UVH_UNLIKELY(!uvh_stores_forget(record)))
+	if (UVH_UNLIKELY(uvh_storing()) && (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED) ||
+					    UVH_UNLIKELY(!uvh_stores_forget(record))))
 		uvh_give_slowly(record);
 	else
 		uvh_record_give(record);

@@ -256,16 +256,16 @@ struct uvh_record *uvh_record_by_search(const void *owner);
 struct uvh_record *uvh_record_of_tag_alone(uint64_t tag);
 
 /*
- * The resource of a record is gone, and lets go of what it carries. Only where uvh_storing(). False
- * if there is more to do, and then nothing has happened: see uvh_stores_forget_slowly.
+ * The resource of a record is gone, and lets go of what it carries. Only where uvh_storing(), and
+ * for one that is not POOLED. False if there is more to do, and then nothing has happened: see
+ * uvh_stores_forget_slowly.
  */
 static inline bool uvh_stores_forget(struct uvh_record *record)
 {
 	struct uvh_carried *carried = uvh_carried(record);
 	struct uvh_store *captured = carried->captured;
 
-	if (UVH_UNLIKELY(record->flags & UVH_RECORD_POOLED) ||
-	    UVH_UNLIKELY(__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL))
+	if (UVH_UNLIKELY(__atomic_load_n(&carried->sent, __ATOMIC_RELAXED) != NULL))
 		return false;
 	if (captured == NULL)
 		return true;

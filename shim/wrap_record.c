@@ -115,6 +115,20 @@ struct uvh_record *uvh_handle_made(uintptr_t here, uv_loop_t *loop, void *handle
 	return record;
 }
 
+/* The same as uvh_init_trigger, where nothing special is to be done; else 0. */
+static inline uvhooks_async_id plain_trigger(const struct uvh_context *context)
+{
+	const struct uvh_frame *top = context->top;
+	const struct uvh_space *home;
+
+	if (UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER))
+		return top->id;
+	home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
+	return top->kind == UVH_FRAME_BOTTOM && context->root == 0 && home != NULL
+		   ? uvh_space_root(home)
+		   : 0;
+}
+
 UVH_SLOW static int handle_begun_slowly(uintptr_t here, uv_loop_t *loop, void *handle,
 					enum uvhooks_type type)
 {
@@ -122,27 +136,32 @@ UVH_SLOW static int handle_begun_slowly(uintptr_t here, uv_loop_t *loop, void *h
 	return 0;
 }
 
+/* What triggers it is what runs, as plain_trigger() found. */
+__attribute__((noinline)) static int handle_told(struct uvh_context *context,
+						 struct uvh_record *record)
+{
+	emit_init(context, record, record->trigger, 0);
+	return 0;
+}
+
 int uvh_handle_begun(uintptr_t here, uv_loop_t *loop, void *handle, enum uvhooks_type type)
 {
 	struct uvh_context *context = uvh_tls.context;
 	uint64_t *tag = uvh_handle_tag(handle);
+	uvhooks_async_id trigger;
 	struct uvh_record *record;
 
-	if (UVH_UNLIKELY(context == NULL || !is_cached(context, loop)))
+	if (UVH_UNLIKELY(context == NULL || !is_cached(context, loop)) ||
+	    UVH_UNLIKELY((trigger = plain_trigger(context)) == 0))
 		return handle_begun_slowly(here, loop, handle, type);
 	record = take_plainly(context, here, context->cached_space, tag, handle);
 	if (UVH_UNLIKELY(record == NULL))
 		return handle_begun_slowly(here, loop, handle, type);
 	fill(record, handle, type, NULL);
-	record->trigger = uvh_init_trigger(context);
+	record->trigger = trigger;
 	__atomic_store_n(&record->id, uvh_space_next_id(context->cached_space), __ATOMIC_RELEASE);
 	*tag = uvh_record_tag(record);
-	if (UVH_UNLIKELY(uvh_watched())) /* unless a scope says another, the creator is what runs */
-		emit_init(context, record,
-			  UVH_LIKELY(uvh_scope_trigger(context) == 0) ? record->trigger
-								      : uvh_execution_id(context),
-			  0);
-	return 0;
+	return UVH_UNLIKELY(uvh_watched()) ? handle_told(context, record) : 0;
 }
 
 void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, void *callback)
@@ -157,20 +176,6 @@ void uvh_handle_event(struct uvh_record *record, enum uvhooks_event_type event, 
 	else
 		uvh_emit(context, event, record, uvh_execution_id(context), record->arm, callback,
 			 0);
-}
-
-/* The same as uvh_init_trigger, where nothing special is to be done; else 0. */
-static inline uvhooks_async_id plain_trigger(const struct uvh_context *context)
-{
-	const struct uvh_frame *top = context->top;
-	const struct uvh_space *home;
-
-	if (UVH_LIKELY(top->kind < UVH_FRAME_SCOPED_EMBEDDER))
-		return top->id;
-	home = __atomic_load_n(&context->home, __ATOMIC_RELAXED);
-	return top->kind == UVH_FRAME_BOTTOM && context->root == 0 && home != NULL
-		   ? uvh_space_root(home)
-		   : 0;
 }
 
 /* Makes what was taken the record of the request. */

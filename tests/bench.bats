@@ -157,11 +157,11 @@ is_met() {
 			(.shim.instructions_per_event | . > 0 and . <= $shim) and
 			(.hook.instructions_per_event | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		timers      57 160
-		idlers      44 147
-		handles     79 182
-		wakeups     51 163
-		tcp_echo    77 188
+		timers      57 159
+		idlers      43 143
+		handles     70 172
+		wakeups     51 161
+		tcp_echo    64 168
 	END
 }
 
@@ -173,9 +173,9 @@ is_met() {
 			(.shim.instructions | . > 0 and . <= $shim) and
 			(.hook.instructions | . > 0 and . <= $hook)' "$BENCH/json"
 	done <<-END
-		run_in_scope  129 415
+		run_in_scope  128 415
 		get_store      32  32
-		resources     397 745
+		resources     375 730
 	END
 }
 
@@ -201,9 +201,9 @@ is_met() {
 	done <<-END
 		timers       24
 		idlers        2
-		handles      68
+		handles      62
 		wakeups       2
-		lifecycles   90
+		lifecycles   86
 	END
 }
 
