@@ -16,17 +16,18 @@ static inline void uvh_describe(struct uvhooks_event *event, const struct uvh_co
 				uint64_t head, const struct uvh_record *record,
 				uvhooks_async_id execution, uvhooks_async_id other, void *callback)
 {
+	const uint32_t types = uvh_record_types(record);
+
 	memcpy(event, &head, sizeof(head));
-	event->async_id = record->id;
+	event->async_id = __atomic_load_n(&record->id, __ATOMIC_RELAXED);
 	event->trigger_async_id = record->trigger;
 	event->execution_async_id = execution;
 	event->other_async_id = other;
-	memcpy(&event->type, &record->type, sizeof(event->type) + sizeof(event->fs_type));
+	memcpy(&event->type, &types, sizeof(types));
 	event->thread_id = context->thread_id;
 	event->pointer = record->owner;
-	event->loop = UVH_UNLIKELY(record->type == UVHOOKS_UVTHREAD)
-			  ? NULL
-			  : uvh_loop_of_space(record->space);
+	event->loop =
+	    UVH_UNLIKELY(event->type == UVHOOKS_UVTHREAD) ? NULL : uvh_loop_of_space(record->space);
 	event->callback = callback;
 	event->stores = uvh_stores_carried(record);
 	event->stack = 0;

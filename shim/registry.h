@@ -328,6 +328,12 @@ static inline void uvh_record_set_types(struct uvh_record *record, enum uvhooks_
 	__atomic_store_n((uint32_t *) (void *) &record->type, both, __ATOMIC_RELAXED);
 }
 
+/* Both, as they lie in memory. */
+static inline uint32_t uvh_record_types(const struct uvh_record *record)
+{
+	return __atomic_load_n((const uint32_t *) (const void *) &record->type, __ATOMIC_RELAXED);
+}
+
 /* Who looks for the records of a space reads this of all records. */
 static inline void uvh_record_set_space(struct uvh_record *record, uint16_t number)
 {

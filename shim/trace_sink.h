@@ -109,7 +109,6 @@ UVH_INLINE size_t uvh_sink_write(char *record, enum uvhooks_event_type event,
 	const uv_timer_t *timer = NULL; /* if it says when it is due */
 	unsigned int number = event;
 	size_t at = sizeof(uint32_t);
-	uint32_t types;
 
 	if ((event == UVHOOKS_EVENT_START || event == UVHOOKS_EVENT_BEFORE) &&
 	    told->record->type == UVHOOKS_TIMERWRAP) {
@@ -128,8 +127,7 @@ UVH_INLINE size_t uvh_sink_write(char *record, enum uvhooks_event_type event,
 		at = uvh_sink_word(record, at, (uint32_t) told->record->trigger);
 		at = uvh_sink_word(record, at, (uint32_t) told->execution);
 		at = uvh_sink_long(record, at, callback);
-		memcpy(&types, &told->record->type, sizeof(types)); /* fs_type, too */
-		return uvh_sink_word(record, at, types);
+		return uvh_sink_word(record, at, uvh_record_types(told->record));
 	case UVHOOKS_EVENT_BEFORE:
 	case UVHOOKS_EVENT_WORK_BEGIN:
 		at = uvh_sink_long(record, at, callback);
