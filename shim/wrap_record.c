@@ -3,32 +3,32 @@
 #include "emit.h"
 #include "wrap.h"
 
+/* init or start: the stack comes with it, where stacks are taken. */
+UVH_INLINE void tell_placed(struct uvh_context *context, enum uvhooks_event_type event,
+			    const struct uvh_record *record, uvhooks_async_id execution,
+			    uvhooks_async_id other, unsigned int flags)
+{
+	void *const callback = record->callback[UVH_MAIN];
+
+	if (UVH_UNLIKELY(uvh_taking_stacks()))
+		uvh_emit_with_stack(context, event, record, execution, other, callback, flags);
+	else if (!uvh_told_sink(event, record, execution, other, callback, flags))
+		uvh_emit_inline(context, uvh_head(event, flags), record, execution, other,
+				callback);
+}
+
 /* Both stand apart, so that who makes or arms a resource saves no registers for them. */
 __attribute__((noinline)) static void tell_init(struct uvh_context *context,
 						const struct uvh_record *record,
 						uvhooks_async_id execution, unsigned int flags)
 {
-	void *const callback = record->callback[UVH_MAIN];
-
-	if (UVH_UNLIKELY(uvh_taking_stacks()))
-		uvh_emit_with_stack(context, UVHOOKS_EVENT_INIT, record, execution, 0, callback,
-				    flags);
-	else if (!uvh_told_sink(UVHOOKS_EVENT_INIT, record, execution, 0, callback, flags))
-		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_INIT, flags), record, execution, 0,
-				callback);
+	tell_placed(context, UVHOOKS_EVENT_INIT, record, execution, 0, flags);
 }
 
 void uvh_tell_start(struct uvh_context *context, const struct uvh_record *record,
 		    uvhooks_async_id execution)
 {
-	void *const callback = record->callback[UVH_MAIN];
-
-	if (UVH_UNLIKELY(uvh_taking_stacks()))
-		uvh_emit_with_stack(context, UVHOOKS_EVENT_START, record, execution, execution,
-				    callback, 0);
-	else if (!uvh_told_sink(UVHOOKS_EVENT_START, record, execution, execution, callback, 0))
-		uvh_emit_inline(context, uvh_head(UVHOOKS_EVENT_START, 0), record, execution,
-				execution, callback);
+	tell_placed(context, UVHOOKS_EVENT_START, record, execution, execution, 0);
 }
 
 /* A resource came to be, and something is to be done about it; `execution` is what runs now. */
@@ -269,7 +269,7 @@ __attribute__((noinline)) static void submitted_again_or_told(struct uvh_record 
 	struct uvh_context *context = uvh_context();
 	struct uvh_record *old = uvh_record_of_tag(record->old_tag, record->owner);
 
-	record->arm = 0;
+	record->old_tag = 0;
 	if (UVH_UNLIKELY(old != NULL))
 		uvh_end(context, old, UVHOOKS_FLAG_REUSED);
 	__atomic_store_n(&record->id, uvh_space_next_id(&uvh_spaces[record->space]),
