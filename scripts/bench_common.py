@@ -28,6 +28,7 @@ PRELOADS = {
     "record_stacks": [SHIM],
     "log": [SHIM],
     "forward": [PROGRAMS / "forward.so"],
+    "floor": [PROGRAMS / "forward_floor.so"],
     "without": [SHIM_WITHOUT_STORAGE],
     "store": [SHIM, PROGRAMS / "enter_store.so"],
 }

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stands between libuv and tcp_echo and does nothing there: each call and each callback is passed
- * on. No shim can cost less.
+ * Stands between libuv and a program that writes to streams and reads from them, and does nothing
+ * there: each call and each callback is passed on. No shim can cost less. With FORWARD_STORES each
+ * event is stored besides, as the floor does it: no shim that records can cost less.
  */
 #include <dlfcn.h>
 #include <uv.h>
+
+#ifdef FORWARD_STORES
+#include "floor.h"
+#else
+#define store(id, callback, flags) ((void) 0)
+#endif
+
+enum { INIT, BEFORE, AFTER };
 
 static __typeof__(uv_write) *real_write;
 static __typeof__(uv_read_start) *real_read_start;
@@ -20,14 +29,22 @@ __attribute__((constructor)) static void resolve(void)
 
 static void on_write(uv_write_t *write, int status)
 {
-	((uv_write_cb) write->reserved[0])(write, status);
+	void *const callback = write->reserved[0];
+
+	store((uintptr_t) write, callback, BEFORE);
+	((uv_write_cb) callback)(write, status);
 	RETURN_HERE();
+	store((uintptr_t) write, callback, AFTER);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
-	((uv_read_cb) stream->u.reserved[1])(stream, nread, buf);
+	void *const callback = stream->u.reserved[1];
+
+	store((uintptr_t) stream, callback, BEFORE);
+	((uv_read_cb) callback)(stream, nread, buf);
 	RETURN_HERE();
+	store((uintptr_t) stream, callback, AFTER);
 }
 
 int uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t bufs[], unsigned int count,
@@ -38,6 +55,7 @@ int uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t bufs[], unsi
 	write->reserved[0] = (void *) callback;
 	result = real_write(write, stream, bufs, count, on_write);
 	RETURN_HERE();
+	store((uintptr_t) write, stream, INIT);
 	return result;
 }
 
