@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # Async resources of the program's own: what is told of them, when, and with which ids. Programs are
 # named after the rule.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # uvhooks check: what a program is, which libuv it has, whether it can be traced.
 
 bats_require_minimum_version 1.5.0

@@ -15,6 +15,7 @@ if there was one.
                     there nothing runs
 """
 
+import functools
 import json
 import re
 import sys
@@ -80,7 +81,14 @@ def require(condition, message):
 
 
 def parse_id(text):
-    require(isinstance(text, str), f"an id is a string, not {text!r}")
+    if not isinstance(text, str):
+        raise Broken(f"an id is a string, not {text!r}")
+    return parse_text(text)
+
+
+# The same ids come again and again.
+@functools.cache
+def parse_text(text):
     match = ID.fullmatch(text)
     require(match, f"no id: {text!r}")
     return int(match[1] or 0), int(match[2])
@@ -178,10 +186,9 @@ class Stream:
         require(("other" in event) == (event["event"] == "link"), "other is for link")
         if "flags" in event:
             require(event["flags"] and set(event["flags"]) <= FLAGS, "unknown or no flags")
-        for flag, events in EMBEDDER_FLAGS.items():
-            if flag in flags(event):
+            for flag in flags(event) & set(EMBEDDER_FLAGS):
                 require(event["uv_type"] == EMBEDDER, f"{flag} is for the program's own resources")
-                require(event["event"] in events, f"{flag} is not for {event['event']}")
+                require(event["event"] in EMBEDDER_FLAGS[flag], f"{flag} is not for {event['event']}")
 
     def check_type(self, event):
         if event["uv_type"] == EMBEDDER and event["event"] not in LOOP_EVENTS:

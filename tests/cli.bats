@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The command line of `uvhooks` itself: verbs, help, versions, and how it refuses.
 
 bats_require_minimum_version 1.5.0

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # Programs that nobody here wrote: each does the same bare, under the shim and with the log and the
 # recorder; what it does is in the log, the log keeps the rules of every stream of events, and the
 # trace holds the same events for babeltrace2 and for `uvhooks log`.

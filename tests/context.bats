@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # shellcheck disable=SC2030,SC2031
 # The context plugin: each event of a server that knows nothing of it says which connection or datagram has
 # caused it.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # shellcheck disable=SC2030,SC2031,SC2034,SC2153,SC2154
 # Looking into a process that runs, and changing what the shim does there: uvhooks ps and ctl, and
 # the verbs that take a pid.

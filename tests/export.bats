@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 #
 # `uvhooks export`: every format is read by who it is for, and held against the events of the trace.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The canonical traces: what Node's async_hooks would say of each program. Every one is held against
 # three builds: the project's, gcc -O2 with tail calls, and clang -O2 (where clang is found).
 

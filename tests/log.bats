@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The log plugin: one line per event, for people or as JSON, in any process, without harm to it.
 
 bats_require_minimum_version 1.5.0
@@ -527,8 +528,10 @@ embedder() {
 	# shellcheck disable=SC2016 # for the inner shell
 	logged "format=json,file=$PWD/log" \
 		bash -c 'for i in 1 2 3 4 5 6 7 8; do "$0" threads & done; wait' "$habits"
-	valid_json log
-	[ "$(count log init TIMERWRAP)" -eq $((8 * 1600)) ]
+	# What is in a line was looked at above; here each of very many is one.
+	[ "$(jq -c 'keys_unsorted[:3]' log | sort | uniq -c | awk '{ n += $1 } END { print NR, n }')" = \
+		"1 $(wc -l <log)" ]
+	[ "$(grep -c '^{"event":"init",.*"type":"TIMERWRAP"' log)" -eq $((8 * 1600)) ]
 }
 
 @test "a program that closes all descriptors and uses their numbers again keeps its file and the log" {

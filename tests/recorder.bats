@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The recorder plugin: its options, what it leaves on disk, and that the program does not notice it.
 
 load helpers

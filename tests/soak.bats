@@ -12,16 +12,19 @@ soak() {
 }
 
 @test "a server stays flat: dormant, recorded with stacks, switched on and off, and dormant again" {
-	run -0 soak --connections 200000
+	run -0 soak --seconds 60 --connections 20000
+	echo "$output"
 	[ "${lines[-1]}" = flat ]
 	local phase
 	for phase in dormant recording switching 'dormant again'; do
 		# 37 connections are there at each rest, and a timer for each; the loop has six handles.
-		[[ $output =~ ${phase}:\ 200000\ connections\ in\ .*\ s,\ 80\ live,\ 4[0-9]{5}\ made, ]]
+		[[ $output =~ ${phase}:\ ([0-9]+)\ connections\ in\ [0-9.]+\ s,\ 80\ live,\ ([0-9]+)\ made, ]]
+		[ "${BASH_REMATCH[1]}" -ge 4000 ]
+		[ "${BASH_REMATCH[2]}" -ge $((2 * BASH_REMATCH[1])) ]
 	done
 	[[ $output =~ ([0-9]+)' inits seen by a hook, 0 of them with an id'.*' before; '([0-9]+)' switches' ]]
-	[ "${BASH_REMATCH[1]}" -ge 425000 ]
-	[ "${BASH_REMATCH[2]}" -ge 120 ]
+	[ "${BASH_REMATCH[1]}" -ge 10000 ]
+	[ "${BASH_REMATCH[2]}" -ge 12 ]
 }
 
 @test "a server that leaves a handle of one connection in 1000 is found out" {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # scripts/check-static: what can be known of the shim without running it, and the list of functions
 # against the headers of three libuvs. Each check is shown to find what it looks for.
 

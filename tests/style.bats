@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # scripts/check-style: the tree keeps the rules, and each rule finds what breaks it.
 
 bats_require_minimum_version 1.5.0

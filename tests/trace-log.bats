@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # shellcheck disable=SC2030,SC2031,SC2154
 # uvhooks log: the events of a trace, in the lines that the log plugin writes.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # The reader of traces, by itself: it finds in a trace what was written into it, reads what it can of
 # one that is damaged, says what it cannot, and takes little memory. The traces are written by
 # tests/trace/make_trace.py, which knows what must be found in them.

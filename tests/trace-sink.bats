@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # Sinks: what a hook that is alone gets as records rather than as calls is what it would have been told.
 
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # valgrind finds no fault under the shim that it does not find without it: reads of reserved words
 # that nobody wrote are meant, and it is told so.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 # shellcheck disable=SC2119 # functions that may be given flags
 # The way in that each libuv gets: what `uvhooks check` tells from the files is what the shim does in
 # the process, and `uvhooks run` refuses where that is nothing.
