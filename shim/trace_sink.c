@@ -62,20 +62,15 @@ void *uvh_sink_before(struct uvh_context *context, const struct uvh_hook_set *se
 	return uvh_emit_before(context, set);
 }
 
-/* Is there no more to it than the records, and to take the frame off? */
-static inline bool is_plain_end(const struct uvh_frame *frame)
-{
-	return uvh_sinks() && UVH_LIKELY(frame->kind == UVH_FRAME_CALLBACK) &&
-	       UVH_LIKELY((frame->state & UVH_FRAME_OWNS_STORES) == 0);
-}
-
 void uvh_sink_leave(struct uvh_scope *scope, const struct uvh_hook_set *set)
 {
 	struct uvh_context *context = scope->context;
 	struct uvh_frame *frame = context->top;
 
-	if (!is_plain_end(frame) || !uvh_sink_takes(UVHOOKS_EVENT_AFTER, frame->record, frame->id,
-						    frame->id, 0, NULL, frame->flags)) {
+	/* A frame with more to do than to be taken off is marked, and does not come here. */
+	if (!uvh_sinks() || UVH_UNLIKELY(frame->kind != UVH_FRAME_CALLBACK) ||
+	    !uvh_sink_takes(UVHOOKS_EVENT_AFTER, frame->record, frame->id, frame->id, 0, NULL,
+			    frame->flags)) {
 		uvh_leave_told(scope, set);
 		return;
 	}
@@ -90,7 +85,7 @@ void uvh_sink_leave_last(struct uvh_scope *scope, const struct uvh_hook_set *set
 	struct uvh_record *record = frame->record;
 
 	/* Its destroy is due now, and no hook is called between the two. */
-	if (!is_plain_end(frame) || UVH_UNLIKELY((frame[-1].state & UVH_FRAME_IN_CALLBACK) != 0) ||
+	if (!uvh_sinks() || UVH_UNLIKELY((frame[-1].state & UVH_FRAME_IN_CALLBACK) != 0) ||
 	    UVH_UNLIKELY(record->flags & UVH_RECORD_QUEUED) || !uvh_sink_takes_last(frame)) {
 		uvh_leave_last_told(scope, set);
 		return;

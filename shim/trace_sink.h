@@ -174,17 +174,19 @@ UVH_INLINE void uvh_sink_commit(struct uvhooks_trace_sink *sink, char *packet, u
 	__atomic_store_n(&buffer->committed, at, __ATOMIC_RELEASE);
 }
 
-/* False: it is for the hook, and nothing has happened. */
+/*
+ * False: it is for the hook, and nothing has happened. The time is taken first, as that takes long
+ * and waits for nothing: the checks are made meanwhile.
+ */
 UVH_INLINE bool uvh_sink_put(struct uvhooks_trace_sink *sink, enum uvhooks_event_type event,
 			     const struct uvh_told *told, uint64_t (*now)(void))
 {
+	const uint64_t ticks = now();
 	char *packet;
-	uint64_t ticks;
 	size_t bytes;
 
 	if (!uvh_sink_has_room(sink) || UVH_UNLIKELY(!uvh_sink_fits(sink, event, told)))
 		return false;
-	ticks = now();
 	if (uvh_sink_is_late(sink, ticks))
 		return false;
 	packet = sink->packet;
@@ -218,15 +220,14 @@ UVH_INLINE bool uvh_sink_takes_last(const struct uvh_frame *frame)
 	const struct uvh_told after = {.id = id, .execution = id, .flags = frame->flags};
 	const struct uvh_told destroy = {.id = id,
 					 .execution = uvh_space_base(frame->record->space)};
+	const uint64_t ticks = uvh_sink_ticks();
 	char *packet;
-	uint64_t ticks;
 	size_t bytes;
 
 	if (!uvh_sink_has_room(sink) ||
 	    UVH_UNLIKELY(!uvh_sink_fits(sink, UVHOOKS_EVENT_AFTER, &after)) ||
 	    UVH_UNLIKELY(!uvh_sink_fits(sink, UVHOOKS_EVENT_DESTROY, &destroy)))
 		return false;
-	ticks = uvh_sink_ticks();
 	if (uvh_sink_is_late(sink, ticks))
 		return false;
 	packet = sink->packet;
