@@ -61,6 +61,56 @@ killed() {
 	[ "$(find "$BATS_TEST_TMPDIR/trace" -name .buffers | wc -l)" = 0 ]
 }
 
+# A killed program's trace, $BATS_TEST_TMPDIR/NAME.
+killed_trace() {
+	run -137 with_shim UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/$1" "$PROGRAMS/busy" 10 kill
+}
+
+events_of() {
+	"$UVHOOKS_BUILD/tools/uvhooks" log "$BATS_TEST_TMPDIR/$1" 2>"$BATS_TEST_TMPDIR/$1.stderr" | wc -l
+}
+
+segment_of() {
+	awk 'NR > 1 { print $1 }' "$BATS_TEST_TMPDIR/$1"/*/.buffers
+}
+
+@test "a trace whose memory has gone says so, each time" {
+	killed_trace gone
+	ipcrm -m "$(segment_of gone)"
+	for _ in 1 2; do
+		[ "$(events_of gone)" = 0 ]
+		grep -q 'gone/busy-[0-9]*: the last events .* were in shared memory that is not there' \
+			"$BATS_TEST_TMPDIR/gone.stderr"
+	done
+}
+
+# Numbers of segments come again, in each container and each time that the machine starts.
+@test "the memory of another trace that has the same number is left as it is" {
+	local id
+	killed_trace old
+	killed_trace young
+	ipcrm -m "$(segment_of old)"
+	id=$(segment_of young)
+	sed -i "2s/^[0-9]*/$id/" "$BATS_TEST_TMPDIR"/old/*/.buffers
+	[ "$(events_of old)" = 0 ]
+	grep -q 'shared memory that is not there' "$BATS_TEST_TMPDIR/old.stderr"
+	[ "$(segment_of young)" = "$id" ]
+	[ "$(events_of young)" -ge 10 ]
+	[ ! -s "$BATS_TEST_TMPDIR/young.stderr" ]
+}
+
+@test "a trace that may not be written says where its last events are, and has them afterwards" {
+	local namespaces=(--mount)
+	[ "$(id -u)" -eq 0 ] || namespaces=(--user --map-root-user --mount)
+	killed_trace trace
+	# shellcheck disable=SC2016 # for the inner shell
+	run -0 unshare "${namespaces[@]}" sh -ec 'mount --bind "$1" "$1"
+		mount -o remount,bind,ro "$1"
+		"$2" log "$1"' sh "$BATS_TEST_TMPDIR/trace" "$UVHOOKS_BUILD/tools/uvhooks"
+	[[ $output == *"could not be written; make the folder writable"* ]]
+	[ "$(events_of trace)" -ge 10 ]
+}
+
 @test "a child that goes on does not keep its killed parent's events from the reader" {
 	local parent child
 	# In a shell that becomes it, so that the pid is its own.

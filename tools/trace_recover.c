@@ -4,8 +4,11 @@
  * a part of that packet, since a kill also ends a write. So each packet is written, whole, to where
  * it belongs, and what is behind the last whole packet of `definitions` is cut off.
  *
- * Nothing here trusts what it finds: a segment must be one that the folder's owner has made, and
- * the packets in it must be of the trace.
+ * Nothing here trusts what it finds. Ids of segments come again: after the machine has started
+ * anew, and in each IPC namespace. So a segment must be one that the folder's owner has made, or
+ * who reads it, and hold no packet of another trace; what is another one's is left as it is. Where
+ * nothing was found the folder is left as it is, too: its process may run where this one cannot see
+ * it.
  */
 #include "trace_recover.h"
 
@@ -36,7 +39,8 @@ struct segment {
 	size_t buffer_bytes;
 	size_t count;
 	struct shmid_ds status;
-	bool found; /* it is there, and is what the line says */
+	const char *memory; /* it is there, and is the trace's; else NULL */
+	bool refused;       /* it may be there */
 };
 
 struct left_over {
@@ -44,6 +48,7 @@ struct left_over {
 	int list;
 	const char *name; /* of the folder, for messages */
 	uid_t owner;
+	time_t listed; /* when its last segment was */
 	long pid;
 	unsigned long long start;
 	struct segment *segments;
@@ -98,31 +103,6 @@ static bool read_list(struct left_over *left)
 	return sound;
 }
 
-/* Ids of segments come again: it must be of that size, and made by the owner of the folder. */
-static void find_segments(struct left_over *left)
-{
-	for (size_t i = 0; i < left->count; i++) {
-		struct segment *segment = &left->segments[i];
-		size_t bytes;
-
-		segment->found =
-		    !__builtin_mul_overflow(segment->buffer_bytes, segment->count, &bytes) &&
-		    shmctl(segment->id, IPC_STAT, &segment->status) == 0 &&
-		    segment->status.shm_segsz == bytes &&
-		    segment->status.shm_perm.cuid == left->owner;
-	}
-}
-
-/* Its memory is attached by the process alone; by none that was killed, or is another program now.
- */
-static bool is_alive(const struct left_over *left)
-{
-	for (size_t i = 0; i < left->count; i++)
-		if (left->segments[i].found)
-			return left->segments[i].status.shm_nattch > 0;
-	return left->start != 0 && start_of(left->pid) == left->start;
-}
-
 /* The trace's, from the first packet of the definitions, which is there from the beginning. */
 static void read_uuid(struct left_over *left)
 {
@@ -138,6 +118,71 @@ static void read_uuid(struct left_over *left)
 		left->has_uuid = true;
 	}
 	close(fd);
+}
+
+static bool is_of_trace(const struct left_over *left, const struct uvhooks_trace_packet *packet)
+{
+	return !left->has_uuid || memcmp(packet->uuid, left->uuid, sizeof(left->uuid)) == 0;
+}
+
+/* What makes a segment and lists it takes its time from two clocks, which are no second apart. */
+#define CLOCKS_APART_S 2
+
+/* Is there a packet of another trace in what a segment holds? */
+static bool is_foreign(const struct left_over *left, const struct segment *segment)
+{
+	for (size_t i = 0; i < segment->count; i++) {
+		const char *memory = segment->memory + i * segment->buffer_bytes;
+		struct uvhooks_trace_buffer buffer;
+		struct uvhooks_trace_packet packet;
+
+		memcpy(&buffer, memory, sizeof(buffer));
+		memcpy(&packet, memory + sizeof(buffer), HEADER_BYTES);
+		if (buffer.magic == UVHOOKS_TRACE_BUFFER_MAGIC &&
+		    packet.magic == UVHOOKS_TRACE_MAGIC && !is_of_trace(left, &packet))
+			return true;
+	}
+	return false;
+}
+
+static void attach(const struct left_over *left, struct segment *segment)
+{
+	const struct shmid_ds *status = &segment->status;
+	void *memory;
+	size_t bytes;
+
+	if (__builtin_mul_overflow(segment->buffer_bytes, segment->count, &bytes))
+		return;
+	if (shmctl(segment->id, IPC_STAT, &segment->status) != 0) {
+		segment->refused = errno == EACCES;
+		return;
+	}
+	if (status->shm_segsz != bytes || status->shm_ctime > left->listed + CLOCKS_APART_S)
+		return;
+	segment->refused =
+	    status->shm_perm.cuid != left->owner && status->shm_perm.cuid != geteuid();
+	if (segment->refused)
+		return;
+	memory = shmat(segment->id, NULL, SHM_RDONLY);
+	if (memory == (void *) -1) {
+		segment->refused = errno != EINVAL && errno != EIDRM; /* removed since */
+		return;
+	}
+	segment->memory = memory;
+	if (is_foreign(left, segment)) {
+		shmdt(memory);
+		segment->memory = NULL;
+	}
+}
+
+/* Its memory is attached by the process alone; by none that was killed, or is another program now.
+ */
+static bool is_alive(const struct left_over *left)
+{
+	for (size_t i = 0; i < left->count; i++)
+		if (left->segments[i].memory != NULL)
+			return left->segments[i].status.shm_nattch > 0;
+	return left->start != 0 && start_of(left->pid) == left->start;
 }
 
 static bool is_regular(int fd, struct stat *status)
@@ -204,7 +249,7 @@ static bool is_packet(const struct left_over *left, const struct uvhooks_trace_p
 		      unsigned int stream_id)
 {
 	return packet->magic == UVHOOKS_TRACE_MAGIC && packet->stream_id == stream_id &&
-	       (!left->has_uuid || memcmp(packet->uuid, left->uuid, sizeof(left->uuid)) == 0);
+	       is_of_trace(left, packet);
 }
 
 /* True unless something of it could not be written. */
@@ -255,18 +300,13 @@ static bool recover_buffer(const struct left_over *left, const char *memory, siz
 
 static bool recover_segment(const struct left_over *left, const struct segment *segment)
 {
-	const char *memory;
 	bool done = true;
 
-	if (!segment->found)
+	if (segment->memory == NULL)
 		return true;
-	memory = shmat(segment->id, NULL, SHM_RDONLY);
-	if (memory == (const char *) -1)
-		return errno == EINVAL || errno == EIDRM; /* removed since: by another reader */
 	for (size_t i = 0; i < segment->count; i++)
-		done &=
-		    recover_buffer(left, memory + i * segment->buffer_bytes, segment->buffer_bytes);
-	shmdt(memory);
+		done &= recover_buffer(left, segment->memory + i * segment->buffer_bytes,
+				       segment->buffer_bytes);
 	return done;
 }
 
@@ -289,11 +329,36 @@ static void trim_definitions(const struct left_over *left)
 	close(fd);
 }
 
-static void recover(struct left_over *left)
+/* Tells why nothing was found. */
+static void tell_nothing(const struct left_over *left, bool refused)
 {
-	bool done = true;
+	if (refused)
+		uvh_say(
+		    "%s: the last events of this process may be in shared memory that only the "
+		    "user may read who ran it: read the trace as that user, and let the folder be "
+		    "that user's",
+		    left->name);
+	else
+		uvh_say(
+		    "%s: the last events of this process were in shared memory that is not there: "
+		    "it is gone with the machine or container in which the process ran (or by "
+		    "kernel.shm_rmid_forced), or the process runs in another container",
+		    left->name);
+}
 
-	read_uuid(left);
+static void recover(const struct left_over *left)
+{
+	bool done = true, refused = false;
+	size_t found = 0;
+
+	for (size_t i = 0; i < left->count; i++) {
+		found += left->segments[i].memory != NULL;
+		refused |= left->segments[i].refused;
+	}
+	if (left->count > 0 && (found == 0 || refused)) {
+		tell_nothing(left, refused);
+		return;
+	}
 	for (size_t i = 0; i < left->count; i++)
 		done &= recover_segment(left, &left->segments[i]);
 	trim_definitions(left);
@@ -304,7 +369,7 @@ static void recover(struct left_over *left)
 		return;
 	}
 	for (size_t i = 0; i < left->count; i++)
-		if (left->segments[i].found)
+		if (left->segments[i].memory != NULL)
 			shmctl(left->segments[i].id, IPC_RMID, NULL);
 	unlinkat(left->folder, ".buffers", 0);
 }
@@ -312,17 +377,27 @@ static void recover(struct left_over *left)
 /* One reader does it; the others wait, and find nothing to do. */
 static bool open_list(struct left_over *left)
 {
+	const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	struct stat status, now;
 
-	left->list = openat(left->folder, ".buffers", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (left->list < 0)
+	left->list = openat(left->folder, ".buffers", O_RDWR | flags);
+	if (left->list < 0) /* what is there can be told at least */
+		left->list = openat(left->folder, ".buffers", O_RDONLY | flags);
+	if (left->list < 0) {
+		if (errno == EACCES || errno == EPERM)
+			uvh_say(
+			    "%s/.buffers: %s: this says where the last events of the process are; "
+			    "read the trace as the user who ran it",
+			    left->name, strerror(errno));
 		return false;
+	}
 	if (flock(left->list, LOCK_EX) != 0 || !is_regular(left->list, &status) ||
 	    status.st_size > LIST_BYTES_MAX ||
 	    fstatat(left->folder, ".buffers", &now, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    now.st_ino != status.st_ino)
 		return false;
 	left->owner = status.st_uid;
+	left->listed = status.st_mtime;
 	return true;
 }
 
@@ -334,9 +409,14 @@ void uvh_trace_recover(const char *folder)
 	if (left.folder < 0)
 		return;
 	if (open_list(&left) && read_list(&left)) {
-		find_segments(&left);
+		read_uuid(&left);
+		for (size_t i = 0; i < left.count; i++)
+			attach(&left, &left.segments[i]);
 		if (!is_alive(&left))
 			recover(&left);
+		for (size_t i = 0; i < left.count; i++)
+			if (left.segments[i].memory != NULL)
+				shmdt(left.segments[i].memory);
 	}
 	free(left.segments);
 	if (left.list >= 0)
