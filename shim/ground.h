@@ -67,7 +67,11 @@ void uvh_count(enum uvh_counter counter);
 uint64_t uvh_counted(enum uvh_counter counter);
 extern uint64_t uvh_counts[UVH_COUNT_MAX]; /* tools outside read them */
 
-/* message.c: one line to stderr by one write(2), errno preserved, nothing allocated. */
+/*
+ * message.c: one line to stderr by one write(2), errno preserved, nothing allocated. It is left out
+ * where that is not the stderr any more of when uvh_message_begin() was called.
+ */
+void uvh_message_begin(void);
 __attribute__((format(printf, 1, 2))) void uvh_message(const char *format, ...);
 
 /*

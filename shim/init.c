@@ -87,6 +87,7 @@ static bool prepare(void)
 		struct uvh_context *context;
 
 		prepared = true;
+		uvh_message_begin();
 		uvh_options_read();
 		uvh_on_memcheck = uvh_send_asks = UVH_ON_MEMCHECK();
 		uvh_context_init();
