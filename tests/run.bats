@@ -146,6 +146,24 @@ refused() {
 	done
 }
 
+# signal_reaches SIGNAL WAY: ./catcher ends with 40 more than the number of the signal that it got.
+signal_reaches() {
+	# shellcheck disable=SC2086 # a way is words
+	coproc "$uvhooks" $2 -- ./catcher 2>errors 3>&-
+	pid=$COPROC_PID
+	exec {from}<&"${COPROC[0]}"
+	read -r line <&"$from"
+	[ "$line" = ready ]
+	kill -"$1" "$pid"
+	number=$(kill -l "$1")
+	read -r line <&"$from"
+	[ "$line" = "got $number" ]
+	exec {from}<&-
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq $((40 + number)) ]
+}
+
 @test "signals sent to the command reach the program" {
 	compile catcher <<-'END'
 		#include <signal.h>
@@ -159,6 +177,8 @@ refused() {
 			sigemptyset(&set);
 			sigaddset(&set, SIGUSR1);
 			sigaddset(&set, SIGTERM);
+			sigaddset(&set, SIGINT);
+			sigaddset(&set, SIGALRM);
 			sigprocmask(SIG_BLOCK, &set, NULL);
 			puts("ready");
 			fflush(stdout);
@@ -167,20 +187,20 @@ refused() {
 			return 40 + got;
 		}
 	END
-	for signal in USR1 TERM; do
-		coproc "$uvhooks" run -- ./catcher 2>errors 3>&-
-		pid=$COPROC_PID
-		exec {from}<&"${COPROC[0]}"
-		read -r line <&"$from"
-		[ "$line" = ready ]
-		kill -"$signal" "$pid"
-		number=$(kill -l "$signal")
-		read -r line <&"$from"
-		[ "$line" = "got $number" ]
-		exec {from}<&-
-		status=0
-		wait "$pid" || status=$?
-		[ "$status" -eq $((40 + number)) ]
+	local way signal
+	for way in run "run --why" "record -o trace"; do
+		for signal in USR1 TERM INT ALRM; do
+			rm -rf trace
+			signal_reaches "$signal" "$way"
+		done
+	done
+}
+
+@test "a program's status is told where the death of children is ignored" {
+	local way
+	for way in run "run --why" "record -o trace"; do
+		# shellcheck disable=SC2086 # a way is words
+		run -7 bash -c 'trap "" CHLD; "$@"' bash env --ignore-signal=CHLD "$uvhooks" $way -- sh -c 'exit 7'
 	done
 }
 

@@ -54,6 +54,44 @@ names() {
 	names idle_alive 'IDLEWRAP \(uv_idle_t\) on_idle: runs in each turn of the loop, .*'
 }
 
+@test "--to is how it stood then, whatever comes next" {
+	cat >stops.c <<-'END'
+		#include <uv.h>
+
+		static uv_timer_t late, soon;
+
+		static void never(uv_timer_t *timer)
+		{
+			(void) timer;
+		}
+
+		static void stop(uv_timer_t *timer)
+		{
+			(void) timer;
+			uv_timer_stop(&late);
+		}
+
+		int main(void)
+		{
+			uv_timer_init(uv_default_loop(), &late);
+			uv_timer_start(&late, never, 1000000, 0);
+			uv_timer_init(uv_default_loop(), &soon);
+			uv_timer_start(&soon, stop, 20, 0);
+			uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+			return 0;
+		}
+	END
+	cc -o stops stops.c -luv
+	"$uvhooks" record -o "$TRACES/stops" -- ./stops 2>/dev/null
+	# One microsecond before the callback that stops it, and with it.
+	local at
+	at=$("$uvhooks" log --events before "$TRACES/stops" | awk '{ printf "%dus", $1 * 1e6 - 1 }')
+	run -0 "$uvhooks" why --to "$at" "$TRACES/stops"
+	[[ $output == *" never: fires in "*" stop: "* ]]
+	run -0 "$uvhooks" why "$TRACES/stops"
+	[[ $output == *"Nothing keeps it alive"* ]]
+}
+
 @test "a request of the file system that is never completed" {
 	names fs_alive 'FSREQCALLBACK \(uv_fs_open\) on_open: open fifo'
 	grep -q '^  Kept alive by 1 request:$' <<<"$output"

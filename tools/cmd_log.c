@@ -232,11 +232,10 @@ static void print_events(struct uvh_trace *trace, const struct request *request)
 	struct uvh_trace_event event;
 	unsigned int depth, seen = 0;
 
+	uvh_trace_filter_end(request->filter, trace);
 	while (!ferror_unlocked(stdout) && uvh_trace_next(trace, &event)) {
 		bool wanted = uvh_trace_filter_wants(request->filter, trace, &event);
 
-		if (uvh_trace_filter_is_past(request->filter, trace, &event))
-			break;
 		if (show_progress && (++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("reading", uvh_trace_progress(trace));
 		if (event.event >= UVHOOKS_EVENT_MAX || !(request->events >> event.event & 1))

@@ -211,9 +211,33 @@ static void remove_output(const struct request *request)
 }
 
 /* Without an event there is nothing to read. */
+/* As a shell and then `uvhooks` read it: quoted where that is needed, and no option. */
+static const char *shell_word(const char *text, char *word, size_t bytes)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_-+=./,:@%";
+	const char *const begin = text[0] == '-' ? "./" : "";
+	size_t used;
+
+	if (text[strspn(text, plain)] == '\0') {
+		snprintf(word, bytes, "%s%s", begin, text);
+		return word;
+	}
+	used = (size_t) snprintf(word, bytes, "'%s", begin);
+	for (; *text != '\0' && used + 8 < bytes; text++) {
+		if (*text == '\'')
+			used += (size_t) snprintf(word + used, bytes - used, "'\\''");
+		else
+			word[used++] = *text;
+	}
+	snprintf(word + used, bytes - used, "'");
+	return word;
+}
+
 static void complete(const struct request *request)
 {
 	const char *output = request->recording.output;
+	char word[4 * PATH_MAX + 8];
 	struct uvh_trace *trace;
 
 	if (is_empty(output)) {
@@ -228,7 +252,8 @@ static void complete(const struct request *request)
 	uvh_trace_keep_names(trace);
 	tell_loss(trace, request->child);
 	uvh_trace_close(trace);
-	uvh_say("recorded in %s; now: uvhooks report %s%s", output, output,
+	uvh_say("recorded in %s; now: uvhooks report %s%s", output,
+		shell_word(output, word, sizeof(word)),
 		request->recording.stacks ? " (or why, leaks, stalls, pool, stack)" : "");
 }
 

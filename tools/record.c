@@ -65,37 +65,55 @@ int uvh_record_add(struct uvh_launch *launch, const char *verb, const struct uvh
 
 static pid_t child;
 
-/* What is meant for the program, and comes to us alone. */
-static void pass_on(int signal)
+/* What comes to us alone is meant for the program; a terminal, which is the kernel, sends to both.
+ */
+static void pass_on(int signal, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
 
-	kill(child, signal);
+	(void) context;
+	if (info->si_code != SI_KERNEL)
+		kill(child, signal);
 	errno = saved_errno;
 }
 
-/* A terminal sends its signals to both: then it is the program that decides. */
+/* Not those of job control, or that our own faults raise. */
+static bool is_passed_on(int signal)
+{
+	static const int own[] = {SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
+				  SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,
+				  SIGABRT, SIGSYS,  SIGPIPE, SIGXCPU, SIGXFSZ};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (signal == own[i])
+			return false;
+	return true;
+}
+
+/* It is the program that decides what a signal does. */
 static void mind_signals(void)
 {
-	const struct sigaction ignore = {.sa_handler = SIG_IGN};
-	const struct sigaction pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+	struct sigaction pass = {.sa_sigaction = pass_on, .sa_flags = SA_RESTART | SA_SIGINFO};
 
-	sigaction(SIGINT, &ignore, NULL);
-	sigaction(SIGQUIT, &ignore, NULL);
-	sigaction(SIGTERM, &pass, NULL);
-	sigaction(SIGHUP, &pass, NULL);
-	sigaction(SIGUSR1, &pass, NULL);
-	sigaction(SIGUSR2, &pass, NULL);
+	sigfillset(&pass.sa_mask);
+	/* SIGKILL, SIGSTOP and those of the C library itself are refused. */
+	for (int signal = 1; signal <= SIGRTMAX; signal++)
+		if (is_passed_on(signal))
+			sigaction(signal, &pass, NULL);
 }
 
 int uvh_record_run(const struct uvh_launch *launch, pid_t *pid)
 {
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
+	struct sigaction children;
 	sigset_t all, before;
 	int status = UVH_FAILED << 8;
 
 	/* The handlers must know the child before any signal can come. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
+	/* Where it was inherited as ignored, nobody could be waited for. */
+	sigaction(SIGCHLD, &usual, &children);
 	child = fork();
 	if (child < 0) {
 		sigprocmask(SIG_SETMASK, &before, NULL);
@@ -103,6 +121,7 @@ int uvh_record_run(const struct uvh_launch *launch, pid_t *pid)
 		return status;
 	}
 	if (child == 0) {
+		sigaction(SIGCHLD, &children, NULL);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		_exit(uvh_launch_exec(launch));
 	}

@@ -209,6 +209,12 @@ void uvh_trace_close(struct uvh_trace *trace);
 bool uvh_trace_next(struct uvh_trace *trace, struct uvh_trace_event *event);
 
 /*
+ * Nothing after this time (nanoseconds since 1970) is read: at the end, resources and loops stand
+ * as they did then. Before the first event.
+ */
+void uvh_trace_end_at(struct uvh_trace *trace, int64_t end_ns);
+
+/*
  * Says on stderr, a line each, which parts could not be read and why. Returns how many parts;
  * 0 for a sound trace.
  */

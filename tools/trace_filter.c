@@ -438,13 +438,10 @@ bool uvh_trace_filter_wants_resource(struct uvh_trace_filter *filter,
 	       has_callback(filter, resource);
 }
 
-bool uvh_trace_filter_is_past(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,
-			      const struct uvh_trace_event *event)
+void uvh_trace_filter_end(const struct uvh_trace_filter *filter, struct uvh_trace *trace)
 {
 	int64_t from_ns, to_ns;
 
-	if (filter->to_ns == INT64_MAX)
-		return false;
 	uvh_trace_filter_window(filter, trace, &from_ns, &to_ns);
-	return event->time_ns > to_ns;
+	uvh_trace_end_at(trace, to_ns);
 }

@@ -81,9 +81,8 @@ bool uvh_trace_filter_wants_resource(struct uvh_trace_filter *filter,
 bool uvh_trace_filter_wants_process(const struct uvh_trace_filter *filter,
 				    const struct uvh_trace_process *process);
 
-/* Has the trace gone past --to? Then there is no need to read on. */
-bool uvh_trace_filter_is_past(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,
-			      const struct uvh_trace_event *event);
+/* The trace ends with --to. Before its first event. */
+void uvh_trace_filter_end(const struct uvh_trace_filter *filter, struct uvh_trace *trace);
 
 /* --from and --to as nanoseconds since 1970: INT64_MIN and INT64_MAX where they are not given. */
 void uvh_trace_filter_window(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,

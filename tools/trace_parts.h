@@ -272,6 +272,7 @@ struct uvh_trace {
 
 	struct uvh_turn *heap; /* of the streams with records, the earliest first */
 	size_t heap_count;
+	int64_t end_ns; /* what comes later is not read */
 
 	struct uvh_resource_list alive, remembered;
 	struct uvh_resource *parting;            /* destroyed, but good until the next event */

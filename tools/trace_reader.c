@@ -70,11 +70,17 @@ bool uvh_trace_next(struct uvh_trace *trace, struct uvh_trace_event *event)
 		trace->heap[0].stream->begun = true;
 		advance(trace);
 	}
-	if (UVH_UNLIKELY(trace->heap_count == 0))
+	if (UVH_UNLIKELY(trace->heap_count == 0) ||
+	    UVH_UNLIKELY(trace->heap[0].next_ns > trace->end_ns))
 		return false;
 	uvh_stream_event(trace->heap[0].stream, event);
 	advance(trace);
 	return true;
+}
+
+void uvh_trace_end_at(struct uvh_trace *trace, int64_t end_ns)
+{
+	trace->end_ns = end_ns;
 }
 
 static bool make_heap(struct uvh_trace *trace)
@@ -204,6 +210,7 @@ struct uvh_trace *uvh_trace_open(const char *path)
 		uvh_say("no memory to open %s", path);
 		return NULL;
 	}
+	trace->end_ns = INT64_MAX;
 	if (!open_all(trace, path)) {
 		uvh_trace_close(trace);
 		return NULL;

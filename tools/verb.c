@@ -91,9 +91,8 @@ static void read_events(struct uvh_question *question)
 	struct uvh_trace_event event;
 	size_t seen = 0;
 
+	uvh_trace_filter_end(question->filter, question->trace);
 	while (uvh_trace_next(question->trace, &event)) {
-		if (uvh_trace_filter_is_past(question->filter, question->trace, &event))
-			break;
 		question->event(question, &event);
 		if ((++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("reading", uvh_trace_progress(question->trace));
