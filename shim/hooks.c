@@ -308,10 +308,11 @@ int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
 
 	if (!usable(resource))
 		return -EINVAL;
-	if (context != NULL && context->top != context->frames)
-		record = context->top->record;
-	else if (context != NULL)
-		record = context->root_record;
+	if (context != NULL) {
+		uvh_stack_check(context, UVH_HERE());
+		record =
+		    context->top != context->frames ? context->top->record : context->root_record;
+	}
 	if (record != NULL) {
 		describe(record, resource);
 		if (record->flags & UVH_RECORD_EMBEDDER) /* has none, but for what runs */
@@ -328,6 +329,12 @@ int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
 	return 0;
 }
 
+/* However the walk is left: an exception of the program's may pass through. */
+static void restore_quiet(const uint8_t *quiet)
+{
+	uvh_tls.quiet = *quiet;
+}
+
 /*
  * Other threads' records change under the walk. One is described only if it has the same id before
  * and after: then it was alive throughout, and what never changes of it was read whole.
@@ -335,7 +342,7 @@ int uvhooks_execution_async_resource(struct uvhooks_resource *resource)
 size_t uvhooks_for_each_resource(uvhooks_resource_cb callback, void *data)
 {
 	uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
-	uint8_t quiet = uvh_tls.quiet;
+	const uint8_t quiet __attribute__((cleanup(restore_quiet))) = uvh_tls.quiet;
 	size_t count = 0;
 
 	if (callback == NULL)

@@ -223,13 +223,25 @@ static const char *name_of(const struct uvhooks_plugin *plugin, const struct req
 	return plugin->name == NULL ? request->name : plugin->name;
 }
 
+static size_t started_number(const struct uvhooks_plugin *plugin)
+{
+	size_t i;
+
+	for (i = 0; i < started_count && started[i].plugin != plugin;)
+		i++;
+	return i;
+}
+
 static int start_plugin(const struct uvhooks_plugin *plugin, const struct request *request,
 			bool dry_run, char *error, size_t error_bytes)
 {
 	const char *name = name_of(plugin, request);
 	int result;
 
-	if (plugin->name == NULL && (name = uvh_keep_text(name, strlen(name))) == NULL)
+	/* A text of its own for each start: if this one fails, the hooks of another stay enabled.
+	 */
+	if ((plugin->name == NULL || started_number(plugin) < started_count) &&
+	    (name = uvh_keep_text(name, strlen(name))) == NULL)
 		name = "";
 	uvh_hook_owner = name;
 	result = hand_over(request, plugin->init, "init", dry_run, error, error_bytes);
@@ -276,15 +288,6 @@ static size_t started_by_name(const char *name)
 	size_t i;
 
 	for (i = 0; i < started_count && strcmp(started[i].name, name) != 0;)
-		i++;
-	return i;
-}
-
-static size_t started_number(const struct uvhooks_plugin *plugin)
-{
-	size_t i;
-
-	for (i = 0; i < started_count && started[i].plugin != plugin;)
 		i++;
 	return i;
 }

@@ -117,6 +117,11 @@ installation() {
 	[ -s second ]
 }
 
+@test "a second start that fails leaves the first as it is" {
+	bare_environment "log:file=$PWD/log;log:nonsense=1" "$habits" timers
+	[ "$(grep -c ' init ' log)" -ge 3 ]
+}
+
 @test "a plugin that throws is caught, named and disabled, and the program goes on" {
 	for event in init before after destroy; do
 		rm -f report

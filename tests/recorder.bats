@@ -184,6 +184,10 @@ env_of() {
 	[ $(($(uvhooks log "$TRACE" 2>/dev/null | wc -l) + lost)) = "$(od -An -t u8 -N 8 "$count" | tr -d ' ')" ]
 	uvhooks report "$TRACE" 2>&1 | head -n 1 | grep -q LOST
 	babeltrace2 "$TRACE" 2>&1 >/dev/null | grep -q "discarded"
+	# What it has is all of the beginning: nothing came after that fitted in again.
+	uvhooks log --events init "$TRACE" 2>/dev/null | sed -nE 's/.* init ([0-9]+) .*/\1/p' |
+		sort -n >"$BATS_TEST_TMPDIR/ids"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ids")" = "$(($(tail -n 1 "$BATS_TEST_TMPDIR/ids") - 1))" ]
 }
 
 @test "nothing is recorded in a setuid program" {

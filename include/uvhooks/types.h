@@ -337,6 +337,9 @@ enum uvhooks_event_type {
 /* The events of a log where nothing else is asked for, a bit for each. */
 #define UVHOOKS_EVENTS_OF_A_LOG ((1u << (UVHOOKS_EVENT_LOOP_EXIT + 1)) - 1)
 
+/* All that there are, the same way. */
+#define UVHOOKS_EVENTS_ALL ((1u << UVHOOKS_EVENT_MAX) - 1)
+
 /* The event's name as design and logs write it: "work_begin". */
 static inline const char *uvhooks_event_name(unsigned int event)
 {

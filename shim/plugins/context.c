@@ -390,8 +390,8 @@ static int context_init(struct uvhooks_plugin_args *args)
 	if (context_connection_start() != 0)
 		return uvhooks_plugin_error(args, "no memory to watch forks");
 	is_verbose = verbose != NULL && strcmp(verbose, "1") == 0;
-	/* All events: those that are not shown may still begin or end a connection. */
-	return log_hook(args, UVHOOKS_EVENTS_OF_A_LOG, on_event);
+	/* Also those that are not shown: they may begin or end a connection. */
+	return log_hook(args, read.events | UVHOOKS_EVENTS_OF_A_LOG, on_event);
 }
 
 UVHOOKS_PLUGIN = {

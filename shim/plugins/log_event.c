@@ -141,7 +141,7 @@ int log_hook_again(struct uvhooks_plugin_args *args, uint32_t events, uvhooks_ev
 	if (events == options()->events)
 		return 0;
 	if (all_hook == NULL)
-		all_hook = make_hook(UVHOOKS_EVENTS_OF_A_LOG, callback);
+		all_hook = make_hook(UVHOOKS_EVENTS_ALL, callback);
 	if (all_hook == NULL || uvhooks_hook_enable(all_hook) != 0)
 		return uvhooks_plugin_error(args, "no memory for a hook");
 	uvhooks_hook_disable(hook);

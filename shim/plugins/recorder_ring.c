@@ -26,6 +26,7 @@ struct file {
 static struct file files[FILES];
 static size_t used; /* entries from here on were never used */
 static uint64_t total_bytes, written_bytes, turn;
+static bool full; /* max_size= is reached: nothing more is written, be it ever so small */
 
 atomic_uint recorder_generation;
 _Atomic uint64_t recorder_bytes_written;
@@ -35,6 +36,7 @@ void recorder_ring_begin(void)
 	memset(files, 0, sizeof(files[0]) * used);
 	used = 0;
 	total_bytes = written_bytes = turn = 0;
+	full = false;
 	atomic_store(&recorder_generation, 0);
 	atomic_store(&recorder_bytes_written, 0);
 }
@@ -114,8 +116,9 @@ enum recorder_room recorder_ring_room(const struct recorder_stream *stream, size
 	recorder_lock();
 	if (recorder_options.ring_bytes != 0)
 		room = room_in_ring(stream, bytes);
-	else if (total_bytes + bytes > recorder_options.max_size_bytes &&
-		 bytes > sizeof(struct uvhooks_trace_packet)) /* else it tells what was lost */
+	else if (bytes > sizeof(struct uvhooks_trace_packet)) /* else it tells what was lost */
+		full |= total_bytes + bytes > recorder_options.max_size_bytes;
+	if (full && bytes > sizeof(struct uvhooks_trace_packet))
 		room = RECORDER_DISCARD;
 	if (room == RECORDER_WRITE && recorder_options.ring_bytes == 0)
 		total_bytes += bytes;
