@@ -373,3 +373,10 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$PROGRAMS/connec
 	# Threads have their turns between the two.
 	diff <(jq -c 'del(.time_ns)' "$LOGS/log" | sort) <(jq -c 'del(.time_ns, .context)' "$LOGS/context" | sort)
 }
+
+@test "events that are asked for are there, also those that a log has not by itself" {
+	LOGS=$BATS_TEST_TMPDIR
+	OPTIONS=events=fs_call+init with_context "$PROGRAMS/states" requests >"$BATS_TEST_TMPDIR/stdout"
+	[ "$(jq -r 'select(.event == "fs_call") | .call' "$LOGS"/*.json)" = stat ]
+	[ "$(jq -r .event "$LOGS"/*.json | sort -u | xargs)" = "fs_call init" ]
+}

@@ -473,3 +473,42 @@ as_nobody() {
 	end_target one
 	[ "$(said one)" = "40 loops have ended" ]
 }
+
+@test "a log that is told other events hears all that it is told" {
+	cat >asks.c <<-'END'
+		#include <stdio.h>
+		#include <unistd.h>
+		#include <uv.h>
+
+		/* Until there is a file "end". */
+		static void ask(uv_timer_t *timer)
+		{
+			uv_fs_t request;
+
+			if (uv_fs_stat(NULL, &request, "end", NULL) == 0)
+				uv_close((uv_handle_t *) timer, NULL);
+			uv_fs_req_cleanup(&request);
+		}
+
+		int main(void)
+		{
+			uv_timer_t timer;
+
+			printf("ready %d\n", (int) getpid());
+			fflush(stdout);
+			uv_timer_init(uv_default_loop(), &timer);
+			uv_timer_start(&timer, ask, 1, 1);
+			return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+		}
+	END
+	cc -o asks asks.c -luv
+	SHIM_SET=(UVHOOKS_PLUGINS=log:file=log,events=fs_call)
+	start asks ./asks
+	wait_ready asks
+	run -0 ctl "$PID" set log:events=fs_call+before
+	: >log
+	touch end
+	end_target asks
+	grep -q ' before ' log
+	grep -q 'fs_call' log
+}
