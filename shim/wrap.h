@@ -9,7 +9,8 @@
  * - The program's callback is stored only after libuv accepted it: no callback runs before the
  *   call returns, but for work and threads.
  * - Where libuv treats NULL in its own way (an error, a synchronous call) it gets NULL.
- * - A callback that is our own trampoline was read back from the struct: what is stored stays.
+ * - A callback that is our own trampoline was read back from the struct: what is stored stays. If
+ *   it was read from another struct, it stands for that one's function: see uvh_meant().
  * - A request gets its callback back before that is called: the program may read it from there to
  *   submit the request again. libuv does not read it any more.
  * - A resource without a record is passed on untouched.
@@ -60,11 +61,26 @@
 /* What to hand to libuv for a callback that may be NULL. */
 #define UVH_SWAP(callback, trampoline) ((callback) == NULL ? NULL : (trampoline))
 
+/*
+ * The function of a slot that all resources of this type in the loop have which have any: then it
+ * is what a trampoline was meant to stand for that the program has read from one of them. Else
+ * NULL, and that is counted.
+ */
+UVH_SLOW void *uvh_meant(uv_loop_t *loop, enum uvhooks_type type, enum uvh_slot slot);
+
+/* The program's function for a request of its own. */
+#define UVH_MEANT(loop, type, slot, function, trampoline)                                          \
+	(UVH_UNLIKELY((function) == (trampoline)) ? uvh_meant(loop, type, slot)                    \
+						  : (void *) (function))
+
 /* Stores the program's callback, unless it is our trampoline come back. */
 #define UVH_STORE(record, slot, function, trampoline)                                              \
 	do {                                                                                       \
 		if ((function) != (trampoline))                                                    \
 			(record)->callback[slot] = (void *) (function);                            \
+		else if ((slot) == UVH_MAIN && UVH_UNLIKELY((record)->callback[slot] == NULL))     \
+			(record)->callback[slot] =                                                 \
+			    uvh_meant(uvh_loop_of_space((record)->space), (record)->type, slot);   \
 	} while (0)
 
 static inline uvhooks_async_id uvh_record_id(const struct uvh_record *record)

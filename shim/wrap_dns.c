@@ -23,7 +23,8 @@ UVH_EXPORT int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req,
 	    pass || getaddrinfo_cb == NULL
 		? NULL
 		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_GETADDRINFOREQWRAP,
-			     (void *) getaddrinfo_cb);
+			     UVH_MEANT(loop, UVHOOKS_GETADDRINFOREQWRAP, UVH_MAIN, getaddrinfo_cb,
+				       tramp_getaddrinfo));
 	int result;
 
 	if (record == NULL)
@@ -56,7 +57,8 @@ UVH_EXPORT int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req,
 	    pass || getnameinfo_cb == NULL
 		? NULL
 		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_GETNAMEINFOREQWRAP,
-			     (void *) getnameinfo_cb);
+			     UVH_MEANT(loop, UVHOOKS_GETNAMEINFOREQWRAP, UVH_MAIN, getnameinfo_cb,
+				       tramp_getnameinfo));
 	int result;
 
 	if (record == NULL)

@@ -36,8 +36,10 @@ static inline struct uvh_record *fs_begin(uintptr_t here, bool pass, uv_loop_t *
 					  uv_fs_cb *cb)
 {
 	struct uvh_record *record =
-	    pass || *cb == NULL ? NULL
-				: uvh_submit(here, loop, req, UVHOOKS_FSREQCALLBACK, (void *) *cb);
+	    pass || *cb == NULL
+		? NULL
+		: uvh_submit(here, loop, req, UVHOOKS_FSREQCALLBACK,
+			     UVH_MEANT(loop, UVHOOKS_FSREQCALLBACK, UVH_MAIN, *cb, tramp_fs));
 
 	if (record != NULL)
 		*cb = tramp_fs;

@@ -67,7 +67,8 @@ UVH_EXPORT int uv_async_init(uv_loop_t *loop, uv_async_t *handle, uv_async_cb as
 	if (async_cb == uvh_tramp_async) {
 		/* Read back from the struct: what the program had given then. */
 		old = uvh_record_of_handle(handle);
-		callback = old == NULL ? NULL : old->callback[UVH_MAIN];
+		callback = old == NULL ? uvh_meant(loop, UVHOOKS_ASYNCWRAP, UVH_MAIN)
+				       : old->callback[UVH_MAIN];
 	}
 	result = UVH_CALL(real->uv_async_init(loop, handle, UVH_SWAP(async_cb, uvh_tramp_async)));
 	if (result == 0 &&

@@ -300,6 +300,33 @@ void uvh_refused(struct uvh_record *record)
 	uvh_record_give(record);
 }
 
+void *uvh_meant(uv_loop_t *loop, enum uvhooks_type type, enum uvh_slot slot)
+{
+	const uint32_t limit = __atomic_load_n(&uvh_record_limit, __ATOMIC_ACQUIRE);
+	struct uvh_context *context = uvh_context();
+	const struct uvh_space *space = context == NULL ? NULL : uvh_space_of_loop(context, loop);
+	void *function = NULL;
+
+	for (uint32_t index = 1; space != NULL && index < limit; index++) {
+		const struct uvh_record *record = uvh_record_at(index);
+
+		/* Of the loop that this thread uses: nobody else changes it. */
+		if (__atomic_load_n(&record->id, __ATOMIC_RELAXED) == 0 ||
+		    record->space != space->number || record->type != type ||
+		    record->flags & UVH_RECORD_ENDED || record->callback[slot] == NULL ||
+		    record->callback[slot] == function)
+			continue;
+		if (function != NULL) {
+			function = NULL;
+			break;
+		}
+		function = record->callback[slot];
+	}
+	if (function == NULL)
+		uvh_count(UVH_COUNT_untracked_callbacks);
+	return function;
+}
+
 struct uvh_record *uvh_lost_record(const void *owner, uint64_t tag)
 {
 	struct uvh_record *record = uvh_record_by_search(owner);

@@ -128,8 +128,10 @@ UVH_EXPORT int uv_write(uv_write_t *req, uv_stream_t *handle, const uv_buf_t buf
 			unsigned int nbufs, uv_write_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_record *record =
-	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP, (void *) cb);
+	struct uvh_record *record = pass ? NULL
+					 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP,
+							 UVH_MEANT(handle->loop, UVHOOKS_WRITEWRAP,
+								   UVH_MAIN, cb, tramp_write));
 	int result;
 
 	if (record == NULL)
@@ -142,8 +144,10 @@ UVH_EXPORT int uv_write2(uv_write_t *req, uv_stream_t *handle, const uv_buf_t bu
 			 unsigned int nbufs, uv_stream_t *send_handle, uv_write_cb cb)
 {
 	UVH_ENTER();
-	struct uvh_record *record =
-	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP, (void *) cb);
+	struct uvh_record *record = pass ? NULL
+					 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_WRITEWRAP,
+							 UVH_MEANT(handle->loop, UVHOOKS_WRITEWRAP,
+								   UVH_MAIN, cb, tramp_write));
 	int result;
 
 	if (record == NULL)
@@ -170,7 +174,10 @@ UVH_EXPORT int uv_shutdown(uv_shutdown_t *req, uv_stream_t *handle, uv_shutdown_
 {
 	UVH_ENTER();
 	struct uvh_record *record =
-	    pass ? NULL : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_SHUTDOWNWRAP, (void *) cb);
+	    pass ? NULL
+		 : uvh_submit_on(
+		       UVH_HERE(), handle, req, UVHOOKS_SHUTDOWNWRAP,
+		       UVH_MEANT(handle->loop, UVHOOKS_SHUTDOWNWRAP, UVH_MAIN, cb, tramp_shutdown));
 	int result;
 
 	if (record == NULL)
@@ -196,7 +203,9 @@ UVH_EXPORT int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *handle, const struct 
 	UVH_ENTER();
 	struct uvh_record *record =
 	    pass ? NULL
-		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_TCPCONNECTWRAP, (void *) cb);
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_TCPCONNECTWRAP,
+				 UVH_MEANT(handle->loop, UVHOOKS_TCPCONNECTWRAP, UVH_MAIN, cb,
+					   tramp_connect));
 	int result;
 
 	if (record == NULL)
@@ -215,7 +224,9 @@ UVH_EXPORT void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *handle, const char
 	UVH_ENTER();
 	struct uvh_record *record =
 	    pass ? NULL
-		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb);
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP,
+				 UVH_MEANT(handle->loop, UVHOOKS_PIPECONNECTWRAP, UVH_MAIN, cb,
+					   tramp_connect));
 
 	if (record == NULL) {
 		UVH_CALL_VOID(real->uv_pipe_connect(req, handle, name, cb));
@@ -233,7 +244,9 @@ UVH_EXPORT int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *handle, const char
 	UVH_ENTER();
 	struct uvh_record *record =
 	    pass ? NULL
-		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP, (void *) cb);
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_PIPECONNECTWRAP,
+				 UVH_MEANT(handle->loop, UVHOOKS_PIPECONNECTWRAP, UVH_MAIN, cb,
+					   tramp_connect));
 	int result;
 
 	if (record == NULL)

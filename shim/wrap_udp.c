@@ -19,7 +19,9 @@ UVH_EXPORT int uv_udp_send(uv_udp_send_t *req, uv_udp_t *handle, const uv_buf_t 
 	UVH_ENTER();
 	struct uvh_record *record =
 	    pass ? NULL
-		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_UDPSENDWRAP, (void *) send_cb);
+		 : uvh_submit_on(UVH_HERE(), handle, req, UVHOOKS_UDPSENDWRAP,
+				 UVH_MEANT(handle->loop, UVHOOKS_UDPSENDWRAP, UVH_MAIN, send_cb,
+					   tramp_udp_send));
 	int result;
 
 	if (record == NULL)

@@ -16,7 +16,8 @@ static void tramp_work(uv_work_t *req)
 	callback = (uv_work_cb) record->callback[UVH_EXTRA];
 	scope.here = UVH_HERE();
 	uvh_enter(&scope, record, (void *) callback, 0, UVH_FRAME_WORK, false);
-	callback(req);
+	if (callback != NULL)
+		callback(req);
 	scope.returned = true;
 }
 
@@ -39,15 +40,17 @@ UVH_EXPORT int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work_cb
 			     uv_after_work_cb after_work_cb)
 {
 	UVH_ENTER();
-	struct uvh_record *record =
-	    pass || work_cb == NULL
-		? NULL
-		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_WORKREQ, (void *) after_work_cb);
+	struct uvh_record *record = pass || work_cb == NULL
+					? NULL
+					: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_WORKREQ,
+						     UVH_MEANT(loop, UVHOOKS_WORKREQ, UVH_MAIN,
+							       after_work_cb, tramp_after_work));
 	int result;
 
 	if (record == NULL)
 		return UVH_CALL(real->uv_queue_work(loop, req, work_cb, after_work_cb));
-	record->callback[UVH_EXTRA] = (void *) work_cb;
+	record->callback[UVH_EXTRA] =
+	    UVH_MEANT(loop, UVHOOKS_WORKREQ, UVH_EXTRA, work_cb, tramp_work);
 	uvh_submitted(record);
 	result = UVH_CALL(real->uv_queue_work(loop, req, tramp_work, tramp_after_work));
 	uvh_pool_submitted(req, &req->work_req);
@@ -73,8 +76,10 @@ UVH_EXPORT int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t bu
 {
 	UVH_ENTER();
 	struct uvh_record *record =
-	    pass || cb == NULL ? NULL
-			       : uvh_submit(UVH_HERE(), loop, req, UVHOOKS_RANDOMREQ, (void *) cb);
+	    pass || cb == NULL
+		? NULL
+		: uvh_submit(UVH_HERE(), loop, req, UVHOOKS_RANDOMREQ,
+			     UVH_MEANT(loop, UVHOOKS_RANDOMREQ, UVH_MAIN, cb, tramp_random));
 	int result;
 
 	if (record == NULL)

@@ -138,3 +138,42 @@ load helpers
 	[ "$(count_of before TIMERWRAP)" = 2 ]
 	[ "$(count_of destroy TIMERWRAP)" = 1 ]
 }
+
+@test "one that was read out of a handle or a pending request is the one that it stands for" {
+	uvhooks_events read_back
+	[ "$(grep -c '^timer [01]$' <<<"$output")" = 2 ]
+	[ "$(tail -n 1 <<<"$output")" = "10 times" ]
+	[ "$(callbacks_of 3)" = on_timer ]
+	check_events --ended "$LOG"
+}
+
+@test "it is not called, but counted, where it may be one of two" {
+	cat >"$BATS_TEST_TMPDIR/two.c" <<-'END'
+		#include <uv.h>
+
+		static void one(uv_timer_t *timer)
+		{
+			(void) timer;
+		}
+
+		static void other(uv_timer_t *timer)
+		{
+			(void) timer;
+		}
+
+		int main(void)
+		{
+			uv_timer_t timers[3];
+			uv_timer_cb calls[] = {one, other};
+
+			for (int i = 0; i < 3; i++) {
+				uv_timer_init(uv_default_loop(), &timers[i]);
+				uv_timer_start(&timers[i], i < 2 ? calls[i] : timers[0].timer_cb, 1, 0);
+			}
+			return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+		}
+	END
+	cc -o "$BATS_TEST_TMPDIR/two" "$BATS_TEST_TMPDIR/two.c" -luv
+	run -0 with_shim UVHOOKS_VERBOSE=1 "$BATS_TEST_TMPDIR/two"
+	[[ $output == *"untracked_callbacks: 1"* ]]
+}

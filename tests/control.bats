@@ -502,7 +502,7 @@ as_nobody() {
 		}
 	END
 	cc -o asks asks.c -luv
-	SHIM_SET=(UVHOOKS_PLUGINS=log:file=log,events=fs_call)
+	SHIM_SET=("UVHOOKS_PLUGINS=log:file=log,events=fs_call")
 	start asks ./asks
 	wait_ready asks
 	run -0 ctl "$PID" set log:events=fs_call+before
