@@ -92,7 +92,7 @@ in_two_rows() {
 # How far the events of a program are the same each time.
 level_of() {
 	case $1 in
-	loops | many_threads | s02_spaces | s26_requests | worker_pool) echo shapes ;; # threads race for loops and tasks
+	loops | many_threads | s02_spaces | s05_trigger | s26_requests | worker_pool) echo shapes ;; # threads race for loops and tasks
 	# as many reads and signals as come; threads race for the last word
 	connections | crossing | fork_pool | s10_destroy_twice | s26_clients | s26_threads | signals) echo kinds ;;
 	*) echo threads ;;
