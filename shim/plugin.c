@@ -238,8 +238,7 @@ static int start_plugin(const struct uvhooks_plugin *plugin, const struct reques
 	const char *name = name_of(plugin, request);
 	int result;
 
-	/* A text of its own for each start: if this one fails, the hooks of another stay enabled.
-	 */
+	/* A text of its own for each start: if one fails, the hooks of another stay enabled. */
 	if ((plugin->name == NULL || started_number(plugin) < started_count) &&
 	    (name = uvh_keep_text(name, strlen(name))) == NULL)
 		name = "";

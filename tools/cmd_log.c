@@ -40,7 +40,6 @@ static const char help_tail[] =
     "  uvhooks log --id 7 --events init,before,destroy trace\n"
     "  uvhooks log --format json trace\n";
 
-#define ALL_EVENTS  ((1u << UVHOOKS_EVENT_MAX) - 1)
 #define NODE_EVENTS ((1u << (UVHOOKS_EVENT_PROMISE_RESOLVE + 1)) - 1)
 
 #define OUTPUT_BYTES   (1 << 18)
@@ -76,7 +75,7 @@ static uint32_t event_set(const char *word)
 			return 1u << event;
 	if (strcmp(word, "node") == 0)
 		return NODE_EVENTS;
-	return strcmp(word, "all") == 0 ? ALL_EVENTS : 0;
+	return strcmp(word, "all") == 0 ? UVHOOKS_EVENTS_ALL : 0;
 }
 
 static int read_events(struct request *request, char *list)

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define ALL_EVENTS  ((1u << UVHOOKS_EVENT_MAX) - 1)
 #define NODE_EVENTS ((1u << (UVHOOKS_EVENT_PROMISE_RESOLVE + 1)) - 1)
 
 _Static_assert(UVHOOKS_EVENT_MAX < 32, "events fit into a mask");
@@ -32,7 +31,7 @@ static uint32_t event_set(const char *word, size_t length)
 			return 1u << event;
 	if (is(word, length, "node"))
 		return NODE_EVENTS;
-	return is(word, length, "all") ? ALL_EVENTS : 0;
+	return is(word, length, "all") ? UVHOOKS_EVENTS_ALL : 0;
 }
 
 static int read_event(struct uvhooks_plugin_args *args, const char *word, size_t length)

@@ -114,12 +114,13 @@ enum recorder_room recorder_ring_room(const struct recorder_stream *stream, size
 	enum recorder_room room = RECORDER_WRITE;
 
 	recorder_lock();
-	if (recorder_options.ring_bytes != 0)
+	if (recorder_options.ring_bytes != 0) {
 		room = room_in_ring(stream, bytes);
-	else if (bytes > sizeof(struct uvhooks_trace_packet)) /* else it tells what was lost */
+	} else if (bytes > sizeof(struct uvhooks_trace_packet)) { /* else it tells what was lost */
 		full |= total_bytes + bytes > recorder_options.max_size_bytes;
-	if (full && bytes > sizeof(struct uvhooks_trace_packet))
-		room = RECORDER_DISCARD;
+		if (full)
+			room = RECORDER_DISCARD;
+	}
 	if (room == RECORDER_WRITE && recorder_options.ring_bytes == 0)
 		total_bytes += bytes;
 	recorder_unlock();
