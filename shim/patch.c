@@ -40,6 +40,12 @@ static bool is_libuv_name(const char *name)
 	return name[0] == 'u' && name[1] == 'v' && name[2] == '_';
 }
 
+/* What is libuv's alone has such a name. */
+static bool is_hidden_name(const char *name)
+{
+	return is_libuv_name(name) && name[3] == '_';
+}
+
 static void find_hidden(struct uvh_patch *patch, struct uvh_symbols *symbols)
 {
 	const ElfW(Sym) * symbol;
@@ -132,61 +138,96 @@ static void widen(struct range *range, uintptr_t low, uintptr_t high)
 
 #define NO_RANGE ((struct range){UINTPTR_MAX, 0})
 
-/* Of one source file: its functions that nobody else can call. */
+/*
+ * Of one source file: its functions that nobody else can call. What was hidden, of all files, the
+ * linker puts under no name.
+ */
 struct file {
 	struct range before; /* those that stand before libuv's first */
 	struct range apart;  /* those that stand nowhere near */
-	bool within;         /* there are some among libuv's */
+	bool libuvs;         /* one is among libuv's, or has a name as only those have */
+	bool named;
 };
 
-static void end_file(struct file *file, struct file *first, struct range *cold)
+static void end_file(const struct file *file, struct range *text, struct range *cold)
 {
-	if (file->within)
-		widen(cold, file->apart.low, file->apart.high);
-	if (file->before.high > first->before.high)
-		*first = *file;
-	*file = (struct file){NO_RANGE, NO_RANGE, false};
+	if (!file->named || !file->libuvs)
+		return;
+	widen(cold, file->apart.low, file->apart.high);
+	widen(text, file->before.low, file->before.high);
 }
 
-/*
- * What only one file can call stands beside what everybody can. Of the files that have functions
- * between `text->low` and libuv's first, `known`, the last is libuv's: others are the program's.
- * And the parts of libuv's files that were split off stand apart.
- */
-static void look_through_files(const struct uvh_patch *patch, struct uvh_symbols *symbols,
-			       uintptr_t known, struct range *text, struct range *cold)
+/* The next function that only its own file can call, or that was hidden; NULL behind the last. */
+static const ElfW(Sym) * next_local(struct uvh_symbols *symbols, bool *new_file, bool *named)
 {
-	struct file file = {NO_RANGE, NO_RANGE, false}, first = file;
-	bool named = false; /* the linker puts what was hidden, of all files, under no name */
 	const ElfW(Sym) * symbol;
 
-	uvh_symbols_rewind(symbols);
+	*new_file = false;
 	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
-		uintptr_t low = patch->object->base + symbol->st_value;
-		uintptr_t high = low + symbol->st_size;
-
 		if (ELF64_ST_TYPE(symbol->st_info) == STT_FILE) {
-			end_file(&file, &first, cold);
-			named = symbol->st_name != 0;
+			*new_file = true;
+			*named = symbol->st_name != 0;
 		}
 		if (!uvh_symbol_is_function(symbol))
 			continue;
 		/* All local symbols come first. */
-		if (ELF64_ST_BIND(symbol->st_info) != STB_LOCAL)
-			break;
-		if (low < text->low || low >= text->high)
-			widen(&file.apart, low, high);
-		else if (low < known)
-			widen(&file.before, low, high);
-		else
-			file.within = named;
+		return ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ? symbol : NULL;
 	}
-	end_file(&file, &first, cold);
+	return NULL;
+}
+
+/* libuv's first function that more than one file can call: of those before `known`, a hidden one.
+ */
+static uintptr_t first_hidden(const struct uvh_patch *patch, struct uvh_symbols *symbols,
+			      uintptr_t low, uintptr_t known)
+{
+	bool named = true, new_file;
+	const ElfW(Sym) * symbol;
+
+	uvh_symbols_rewind(symbols);
+	while ((symbol = next_local(symbols, &new_file, &named)) != NULL) {
+		uintptr_t address = patch->object->base + symbol->st_value;
+
+		if (!named && address >= low && address < known &&
+		    is_hidden_name(uvh_symbols_name(symbols, symbol)))
+			known = address;
+	}
+	return known;
+}
+
+/*
+ * What only one file can call stands beside what everybody can: between `text->low` and libuv's
+ * first, `known`, there may be some of libuv's and some of the program's. And the parts of libuv's
+ * files that were split off stand apart.
+ */
+static void look_through_files(const struct uvh_patch *patch, struct uvh_symbols *symbols,
+			       uintptr_t known, struct range *text, struct range *cold)
+{
+	const struct range around = *text;
+	struct file file = {NO_RANGE, NO_RANGE, false, false};
+	const ElfW(Sym) * symbol;
+	bool named = true, new_file;
+
 	text->low = known;
-	if (first.before.high != 0) {
-		text->low = first.before.low;
-		widen(cold, first.apart.low, first.apart.high);
+	uvh_symbols_rewind(symbols);
+	while ((symbol = next_local(symbols, &new_file, &named)) != NULL) {
+		uintptr_t low = patch->object->base + symbol->st_value;
+		uintptr_t high = low + symbol->st_size;
+
+		if (new_file) {
+			end_file(&file, text, cold);
+			file = (struct file){NO_RANGE, NO_RANGE, false, named};
+		}
+		if (low < around.low || low >= around.high) {
+			widen(&file.apart, low, high);
+		} else if (low >= known) {
+			file.libuvs = true;
+		} else {
+			widen(&file.before, low, high);
+			file.libuvs |= is_hidden_name(uvh_symbols_name(symbols, symbol));
+		}
 	}
+	end_file(&file, text, cold);
 }
 
 /*
@@ -223,6 +264,7 @@ static void look_through(struct uvh_patch *patch, const struct order *order, uin
 		if (order->functions[i]->address < first)
 			first = order->functions[i]->address;
 	text = (struct range){before, behind};
+	first = first_hidden(patch, symbols, before, first);
 	look_through_files(patch, symbols, first, &text, &cold);
 	patch->text_low = text.low;
 	patch->text_bytes = text.high - text.low;

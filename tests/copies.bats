@@ -127,6 +127,15 @@ expect_plays() {
 	EOF
 }
 
+@test "a libuv inside the program whose first function is of the thread pool" {
+	[ -x "$PROGRAMS/static_work" ] || return 0
+	play static_work
+	[ "$(count_of init UVTHREAD)" = 0 ]
+	[ "$(count_of init WORKREQ)" = 1 ]
+	[ "$(count_of before TIMERWRAP)" = 1 ]
+	[ "$(count_of destroy TIMERWRAP)" = 1 ]
+}
+
 @test "a libuv inside the program cannot be seen where no code may be changed" {
 	[ -x "$PROGRAMS/static_program" ] || return 0
 	UVHOOKS_PATCH=0 play static_program
