@@ -55,14 +55,80 @@ struct uvh_libuv uvh_libuvs[UVH_LIBUV_MAX] = {{.real = {
 					       }}};
 size_t uvh_libuv_count;
 
+/* The number of an intercepted function; FUNCTION_COUNT: it is none. */
+static size_t number_of(const char *name)
+{
+	size_t i = 0;
+
+	if (strncmp(name, "uv_", 3) != 0)
+		return FUNCTION_COUNT;
+	while (i < FUNCTION_COUNT &&
+	       (functions[i].wrapper == NULL || strcmp(functions[i].name, name) != 0))
+		i++;
+	return i;
+}
+
 bool uvh_is_intercepted(const char *name)
 {
-	if (strncmp(name, "uv_", 3) != 0)
-		return false;
-	for (size_t i = 0; i < FUNCTION_COUNT; i++)
-		if (functions[i].wrapper != NULL && strcmp(functions[i].name, name) == 0)
-			return true;
-	return false;
+	return number_of(name) < FUNCTION_COUNT;
+}
+
+/*
+ * Who else intercepts a function: the program itself, or another preloaded library. Calls through
+ * symbols come to it before they come to us, or ours go to it; so do libuv's own.
+ */
+static struct {
+	bool before;
+	void *behind;
+} others[FUNCTION_COUNT];
+
+static bool any_others;
+
+static bool is_in(const struct uvh_object *object, const void *address)
+{
+	return (uintptr_t) address >= object->low && (uintptr_t) address < object->high;
+}
+
+/* A function that nobody has a reason to intercept tells where libuvs are. */
+static bool find_anchor(void *scope, struct uvh_object *object)
+{
+	void *found = dlsym(scope, "uv_version_string");
+
+	return found != NULL && uvh_object_at(object, (uintptr_t) found);
+}
+
+uintptr_t uvh_libuv_look_for_others(void)
+{
+	static bool looked;
+	struct uvh_object first = {0}, next = {0};
+	const bool is_global = find_anchor(RTLD_NEXT, &next);
+
+	find_anchor(RTLD_DEFAULT, &first);
+	for (size_t i = 0; i < FUNCTION_COUNT && !looked; i++) {
+		const char *name = functions[i].name;
+		void *found = functions[i].wrapper == NULL ? NULL : dlsym(RTLD_DEFAULT, name);
+
+		others[i].before = found != NULL && !uvh_is_shim((uintptr_t) found) &&
+				   !is_in(&first, found) && !is_in(&next, found);
+		found = found == NULL || !is_global ? NULL : dlsym(RTLD_NEXT, name);
+		others[i].behind = is_in(&next, found) ? NULL : found;
+		any_others |= others[i].before || others[i].behind != NULL;
+	}
+	looked = true;
+	dlerror(); /* the program shall not find our failure there */
+	return next.low;
+}
+
+bool uvh_libuv_has_others(void)
+{
+	return any_others;
+}
+
+bool uvh_is_shared(const char *name)
+{
+	size_t i = number_of(name);
+
+	return i < FUNCTION_COUNT && (others[i].before || others[i].behind != NULL);
 }
 
 bool uvh_is_shim(uintptr_t address)
@@ -94,7 +160,10 @@ void uvh_libuv_fill(struct uvh_libuv *libuv)
 {
 	libuv->functions = 0;
 	for (size_t i = 0; i < FUNCTION_COUNT; i++)
-		fill_entry(libuv, i, uvh_object_function(&libuv->object, functions[i].name));
+		fill_entry(libuv, i,
+			   libuv == &uvh_libuvs[0] && others[i].behind != NULL
+			       ? others[i].behind
+			       : uvh_object_function(&libuv->object, functions[i].name));
 }
 
 static const void *entry_of(const void *wrapper)

@@ -96,6 +96,18 @@ void uvh_shim_folder(char *folder, size_t bytes);
 /* The functions of hooks.def that the shim intercepts. */
 bool uvh_is_intercepted(const char *name);
 
+/*
+ * Looks, once, who else intercepts them. Returns where the libuv begins that calls through symbols
+ * are for, 0 if there is none. Asks the loader: neither its lock nor ours may be held.
+ */
+uintptr_t uvh_libuv_look_for_others(void);
+
+/* Does anybody? Then libuv's own calls of those come to the shim, too. */
+bool uvh_libuv_has_others(void);
+
+/* Is this one that somebody else intercepts, too? */
+bool uvh_is_shared(const char *name);
+
 #pragma GCC visibility pop
 
 #endif

@@ -153,10 +153,14 @@ static int read_changes(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
-/* libuv sends only what is its own, and that tells when its thread pool has done something. */
+/*
+ * libuv sends only what is its own, and that tells when its thread pool has done something. And
+ * what it calls of somebody else's, it calls with the shim as without.
+ */
 static bool is_kept_in(const char *name)
 {
-	return uvh_is_intercepted(name) && strcmp(name, "uv_async_send") != 0;
+	return uvh_is_intercepted(name) && strcmp(name, "uv_async_send") != 0 &&
+	       !uvh_is_shared(name);
 }
 
 /*
@@ -165,8 +169,8 @@ static bool is_kept_in(const char *name)
  */
 static void use_symbols(struct uvh_libuv *libuv, bool alone)
 {
-	if (!alone) {
-		/* Its own calls and libuv's share one GOT. */
+	if (!alone || uvh_libuv_has_others()) {
+		/* Its own calls and libuv's share one GOT; or they come by way of somebody else. */
 		libuv->rule = UVH_RULE_DEPTH;
 	} else if (!uvh_options.rebind) {
 		libuv->rule = UVH_RULE_CALLER;
@@ -289,11 +293,8 @@ bool uvh_libuv_scan(enum uvh_scan when)
 	dl_iterate_phdr(read_changes, &changes);
 	if (changes == __atomic_load_n(&seen_changes, __ATOMIC_ACQUIRE))
 		return false;
-	if (when == UVH_SCAN_START) {
-		global = (uintptr_t) dlsym(RTLD_NEXT, "uv_run");
-		if (global == 0)
-			dlerror(); /* the program shall not find our failure there */
-	}
+	if (when == UVH_SCAN_START)
+		global = uvh_libuv_look_for_others();
 	uvh_lock();
 	before = uvh_libuv_count;
 	/* To load the patch engine is to be notified again. */
@@ -350,7 +351,7 @@ static const char *rule_text(enum uvh_rule rule)
 	case UVH_RULE_CALLER:
 		return "called through symbols; its own calls are told by their caller";
 	case UVH_RULE_DEPTH:
-		return "called through symbols, beside other code; its own calls are told by depth";
+		return "called through symbols, beside others; its own calls are told by depth";
 	case UVH_RULE_PATCHED:
 		return "patched";
 	case UVH_RULE_UNTRACED:

@@ -32,6 +32,30 @@ expect_plays() {
 	[ "$(counter missing_functions)" = 0 ]
 }
 
+@test "a program that has two of libuv's functions itself: libuv still calls those" {
+	runs_the_same "$PROGRAMS/interposing"
+	play interposing
+	[ "$(count_of init TCPWRAP)" = 1 ]
+	[ "$(count_of init TIMERWRAP)" = 1 ]
+	[ "$(count_of destroy TIMERWRAP)" = 1 ]
+}
+
+@test "another library that intercepts libuv is called as often, before the shim or behind it" {
+	local other=$PROGRAMS/interposer.so order alone
+
+	alone=$(bare env LD_PRELOAD="$other" "$PROGRAMS/interposing")
+	[[ $alone == *"a timer is started"*"timer"* ]]
+	for order in "$SHIM:$other" "$other:$SHIM"; do
+		LOG=$BATS_TEST_TMPDIR/$RANDOM.json
+		run -0 bare env LD_PRELOAD="$order" UVHOOKS_STRICT=1 \
+			UVHOOKS_PLUGINS="log:file=$LOG,format=json" "$PROGRAMS/interposing"
+		[ "$output" = "$alone" ]
+		check_events --ended "$LOG"
+		[ "$(count_of init TCPWRAP)" = 1 ]
+		[ "$(count_of start TIMERWRAP)" = 1 ]
+	done
+}
+
 @test "a libuv that comes with a module, goes with it, and comes again" {
 	play late_module
 	expect_plays 3
