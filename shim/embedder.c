@@ -176,17 +176,32 @@ static struct uvh_record *make_destroyed(struct uvh_context *context,
 	return record;
 }
 
+/* Of nothing that is known, or while the shim is off: what is entered in it ends with it. */
+static void *run_apart(struct uvh_context *context, const struct job *job)
+{
+	void *result;
+
+	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
+	scope.here = UVH_HERE();
+	uvh_enter_scope(&scope, context);
+	result = do_job(job);
+	scope.returned = true;
+	return result;
+}
+
 UVH_SLOW static void *run_slowly(const struct uvhooks_async_resource *resource,
 				 struct uvh_record *record, const struct job *job)
 {
-	struct uvh_context *context = uvh_tls.quiet ? NULL : uvh_embedding_context(UVH_HERE());
+	struct uvh_context *context = uvh_tls.quiet ? NULL : uvh_storing_context(UVH_HERE());
 	const bool destroyed = record == NULL;
 	void *result;
 
-	if (context == NULL || resource == NULL || resource->async_id == 0)
+	if (context == NULL)
 		return do_job(job);
+	if (uvh_is_off() || resource == NULL || resource->async_id == 0)
+		return run_apart(context, job);
 	if (destroyed && (record = make_destroyed(context, resource)) == NULL)
-		return do_job(job);
+		return run_apart(context, job);
 
 	UVH_SCOPE_LEFT_BY(scope, uvh_leave_slowly);
 	scope.here = UVH_HERE();

@@ -194,7 +194,7 @@ UVH_SLOW static void start_embedding(void)
 	errno = saved_errno;
 }
 
-struct uvh_context *uvh_embedding_context(uintptr_t here)
+struct uvh_context *uvh_storing_context(uintptr_t here)
 {
 	struct uvh_context *context;
 
@@ -203,12 +203,15 @@ struct uvh_context *uvh_embedding_context(uintptr_t here)
 		if (!is_embedding())
 			return NULL;
 	}
-	if (UVH_UNLIKELY(uvh_is_off()))
-		return NULL;
 	context = uvh_context();
 	if (UVH_LIKELY(context != NULL))
 		uvh_stack_check(context, here);
 	return context;
+}
+
+struct uvh_context *uvh_embedding_context(uintptr_t here)
+{
+	return UVH_UNLIKELY(uvh_is_off()) ? NULL : uvh_storing_context(here);
 }
 
 /* Does libuv itself call? */

@@ -61,9 +61,12 @@ static inline bool uvh_sends_slowly(void)
 
 /*
  * The thread's context for a call of the embedder API, which may be the first of all calls; NULL if
- * there is no memory. `here` is the function's UVH_HERE().
+ * there is no memory, or the shim is off. `here` is the function's UVH_HERE().
  */
 struct uvh_context *uvh_embedding_context(uintptr_t here);
+
+/* The same for the local storages, which are there also while the shim is off: within a scope. */
+struct uvh_context *uvh_storing_context(uintptr_t here);
 
 #pragma GCC visibility pop
 

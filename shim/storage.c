@@ -536,16 +536,16 @@ static bool enter(struct uvh_context *context, struct uvhooks_local_storage *sto
 void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *store,
 				void *(*function)(void *argument), void *argument)
 {
-	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
+	struct uvh_context *context = uvh_storing_context(UVH_HERE());
 	struct uvh_store *stores;
 
-	if (UVH_UNLIKELY(context == NULL))
-		return function(argument);
-	bury();
-	if (is_current(uvh_stores(context), storage, store))
-		return function(argument);
-	if (UVH_LIKELY(enter(context, storage, store, &stores)))
-		return run_with(context, stores, function, argument);
+	if (UVH_LIKELY(context != NULL)) {
+		bury();
+		if (is_current(uvh_stores(context), storage, store))
+			return function(argument);
+		if (UVH_LIKELY(enter(context, storage, store, &stores)))
+			return run_with(context, stores, function, argument);
+	}
 	if (storage->release != NULL && store != NULL)
 		storage->release(store);
 	return function(argument);
@@ -553,7 +553,7 @@ void *uvhooks_local_storage_run(struct uvhooks_local_storage *storage, void *sto
 
 int uvhooks_local_storage_enter_with(struct uvhooks_local_storage *storage, void *store)
 {
-	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
+	struct uvh_context *context = uvh_storing_context(UVH_HERE());
 	struct uvh_store *stores;
 
 	if (UVH_UNLIKELY(context == NULL))
@@ -616,7 +616,7 @@ void *uvhooks_local_storage_get_store(const struct uvhooks_local_storage *storag
 /* With another key nothing that was entered before is found any more. */
 void uvhooks_local_storage_disable(struct uvhooks_local_storage *storage)
 {
-	struct uvh_context *context = uvh_embedding_context(UVH_HERE());
+	struct uvh_context *context = uvh_storing_context(UVH_HERE());
 	struct uvh_storage_key *key = (struct uvh_storage_key *) (uintptr_t) __atomic_exchange_n(
 	    &storage->key, 0, __ATOMIC_ACQ_REL);
 	struct uvh_store *stores;

@@ -8,13 +8,18 @@
 
 bool uvh_send_asks;
 
-struct uvh_context *uvh_embedding_context(uintptr_t here)
+struct uvh_context *uvh_storing_context(uintptr_t here)
 {
 	struct uvh_context *context = uvh_context();
 
 	if (context != NULL)
 		uvh_stack_check(context, here);
 	return context;
+}
+
+struct uvh_context *uvh_embedding_context(uintptr_t here)
+{
+	return uvh_storing_context(here);
 }
 
 bool uvh_is_off(void)
