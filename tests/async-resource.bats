@@ -365,7 +365,7 @@ with() {
 }
 
 @test "the current resource in a scope is the one that runs, wherever that is" {
-	for scene in nested nodes_type in_callback ends_inside trigger_scope; do
+	for scene in nested nodes_type in_callback ends_inside trigger_scope after_longjmp; do
 		runs_the_same "$PROGRAMS/s20_execution_resource" "$scene"
 	done
 }

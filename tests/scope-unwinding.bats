@@ -98,6 +98,17 @@ load helpers
 	EOF
 }
 
+@test "an exception out of a walk over the resources leaves the thread as it was" {
+	runs_the_same "$PROGRAMS/s19_throw" walk
+	uvhooks_events s19_throw walk
+	expect_trace node <<-EOF
+		init 2 Sought t1
+		init 3 Job t1
+		destroy 3
+		destroy 2
+	EOF
+}
+
 @test "an exception that nobody catches ends the process where it was thrown, as without the shim" {
 	ulimit -c 0
 	runs_the_same "$PROGRAMS/s19_throw" uncaught

@@ -74,6 +74,10 @@ struct uvhooks_event {
 				  /* end of ABI 1 */
 };
 
+/*
+ * A hook. It returns, or throws, and then is disabled; where longjmp leaves it, nothing that its
+ * thread does is an event any more.
+ */
 typedef void (*uvhooks_event_cb)(const struct uvhooks_event *event, void *data);
 
 /* For the `flags` of struct uvhooks_callbacks. */

@@ -170,6 +170,24 @@ static void reaction(uv_loop_t *)
 	CHECK_OK(uvhooks_promise_emit_destroy(&promise));
 }
 
+/* What looks for one resource among all leaves by an exception when it has found it. */
+static void walk(uv_loop_t *)
+{
+	if (!uvhooks_present()) {
+		puts("caught: found");
+		return;
+	}
+	make(&outer, "Sought");
+	catching([] {
+		uvhooks_for_each_resource([](const struct uvhooks_resource *,
+					     void *) { throw std::runtime_error("found"); },
+					  nullptr);
+	});
+	make(&inner, "Job");
+	end(&inner);
+	end(&outer);
+}
+
 static const struct scene scenes[] = {
     {"to_caller", to_caller},
     {"inside", inside},
@@ -180,6 +198,7 @@ static const struct scene scenes[] = {
     {"trigger_scope", trigger_scope},
     {"bound", bound},
     {"reaction", reaction},
+    {"walk", walk},
 };
 
 /* Nobody catches: the process dies where it threw. Not a scene, as none can follow. */

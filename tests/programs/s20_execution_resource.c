@@ -2,6 +2,8 @@
 /* uvhooks_execution_async_resource in scopes: the resource itself. */
 #include "embedder.h"
 
+#include <setjmp.h>
+
 static struct uvhooks_resource current(void)
 {
 	struct uvhooks_resource resource;
@@ -136,9 +138,36 @@ static void trigger_scope(uv_loop_t *loop)
 	end(&outer);
 }
 
+static jmp_buf out;
+
+static void *jumping(void *argument)
+{
+	(void) argument;
+	CHECK(is(&inner, "Inner"));
+	longjmp(out, 1);
+}
+
+/* The first question after a longjmp out of scopes is about the resource. */
+static void after_longjmp(uv_loop_t *loop)
+{
+	struct uvhooks_resource resource = {.size = sizeof resource};
+
+	(void) loop;
+	make(&inner, "Inner");
+	if (setjmp(out) == 0)
+		run_in(&inner, jumping, NULL);
+	CHECK_OK(uvhooks_execution_async_resource(&resource));
+	CHECK(resource.pointer == NULL && resource.type == UVHOOKS_NONE);
+	end(&inner);
+}
+
 static const struct scene scenes[] = {
-    {"nested", nested},           {"nodes_type", nodes_type},       {"in_callback", in_callback},
-    {"ends_inside", ends_inside}, {"trigger_scope", trigger_scope},
+    {"nested", nested},
+    {"nodes_type", nodes_type},
+    {"in_callback", in_callback},
+    {"ends_inside", ends_inside},
+    {"trigger_scope", trigger_scope},
+    {"after_longjmp", after_longjmp},
 };
 
 int main(int argc, char **argv)
