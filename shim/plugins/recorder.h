@@ -146,8 +146,8 @@ extern __thread struct recorder_stream *recorder_here
 	XX(events_discarded)    /* all that are in no file, whatever the reason */                 \
 	XX(packets_not_written) /* the disk is full, a file was changed, a folder has gone */      \
 	XX(events_over_max_size)                                                                   \
-	XX(buffers_not_shared) /* no shared memory: if killed, the process loses what is in them   \
-				*/
+	XX(buffers_not_shared) /* no shared memory, or none that outlives the process: if killed,  \
+				  it loses what is in them */
 
 struct recorder_counters {
 #define XX(name) _Atomic uint64_t name;

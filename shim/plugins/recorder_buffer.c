@@ -7,6 +7,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -82,12 +83,29 @@ static bool reserve(struct segment *segment, void *place)
 	return true;
 }
 
+/* Does the kernel remove shared memory with the last process that has it? Then it is of no use. */
+static bool is_removed_at_end(void)
+{
+	char setting = '0';
+	int fd = open("/proc/sys/kernel/shm_rmid_forced", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &setting, 1) != 1)
+		setting = '0';
+	close(fd);
+	return setting != '0';
+}
+
 /* In the place of what is there: whoever may still write to that writes here. */
 static bool share(struct segment *segment)
 {
 	void *memory;
-	int id = shmget(IPC_PRIVATE, bytes_of(segment), IPC_CREAT | 0600);
+	int id;
 
+	if (is_removed_at_end())
+		return false;
+	id = shmget(IPC_PRIVATE, bytes_of(segment), IPC_CREAT | 0600);
 	if (id < 0)
 		return false;
 	memory = shmat(id, segment->memory, segment->memory == NULL ? 0 : SHM_REMAP);
