@@ -370,15 +370,31 @@ void uvh_plugins_tell(void (*tell)(const char *name, const char *said, void *dat
 	}
 }
 
-/* Runs all plugins of a text; a dry run stops at the first that fails. */
+/* Does one ask for what the other has asked for already, to the letter? */
+static bool is_same(const struct request *request, const struct request *other)
+{
+	if (strcmp(request->name, other->name) != 0 || request->count != other->count)
+		return false;
+	for (size_t i = 0; i < request->count; i++)
+		if (strcmp(request->options[i].key, other->options[i].key) != 0 ||
+		    strcmp(request->options[i].value, other->options[i].value) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Runs all plugins of a text; a dry run stops at the first that fails. What is there twice, as
+ * where one `uvhooks run` runs another, is run once: two would write the same into the same file.
+ */
 static bool run_all(const char *plugins, const char *folders, bool dry_run, char *error,
 		    size_t error_bytes)
 {
-	struct request *request = uvh_keep(sizeof(*request));
+	struct request *requests = uvh_keep(PLUGIN_MAX * sizeof(*requests)), *same;
+	struct request *request = requests; /* those before it were run */
 	char *text = uvh_keep_text(plugins, strlen(plugins));
 	bool good = true;
 
-	if (request == NULL || text == NULL) {
+	if (requests == NULL || text == NULL) {
 		snprintf(error, error_bytes, "no memory to load plugins");
 		return false;
 	}
@@ -387,9 +403,16 @@ static bool run_all(const char *plugins, const char *folders, bool dry_run, char
 			text++;
 			continue;
 		}
-		if (read_request(&text, request, error, error_bytes) &&
-		    run_plugin(request, folders, dry_run, error, error_bytes))
-			continue;
+		if (read_request(&text, request, error, error_bytes)) {
+			for (same = requests; same < request && !is_same(same, request);)
+				same++;
+			if (same < request)
+				continue;
+			if (run_plugin(request, folders, dry_run, error, error_bytes)) {
+				request += request + 1 < requests + PLUGIN_MAX;
+				continue;
+			}
+		}
 		good = false;
 		if (dry_run)
 			break;

@@ -122,6 +122,19 @@ installation() {
 	[ "$(grep -c ' init ' log)" -ge 3 ]
 }
 
+@test "what is asked for twice is done once, and two logs are refused" {
+	bare_environment "log:file=$PWD/log;log:file=$PWD/log" "$habits" timers
+	[ -z "$stderr" ]
+	[ "$(grep -c ' init ' log)" -eq "$(sort log | uniq | grep -c ' init ')" ]
+	run -2 --separate-stderr "$uvhooks" run -p "log:file=$PWD/one" -p "log:file=$PWD/two" -- touch started
+	complains log once
+	[ ! -e started ]
+	bare_environment "log:file=$PWD/one;log:file=$PWD/two" "$habits" timers
+	complains log once
+	[ "$(grep -c ' init ' one)" -ge 3 ]
+	[ ! -e two ]
+}
+
 @test "a plugin that throws is caught, named and disabled, and the program goes on" {
 	for event in init before after destroy; do
 		rm -f report

@@ -24,12 +24,19 @@ static void on_event(const struct uvhooks_event *event, void *data)
 
 static int log_init(struct uvhooks_plugin_args *args)
 {
+	static bool begun; /* in a dry run, too: so that it says what will be */
 	struct log_options options = {0};
 
 	if (log_options_read(args, NULL, &options) != 0)
 		return -1;
+	if (begun)
+		return uvhooks_plugin_error(args, "there is one log in a process, and it has begun "
+						  "with other options: name it once");
+	if (args->dry_run && log_file_check(args, options.file) != 0)
+		return -1;
+	begun = true;
 	if (args->dry_run)
-		return log_file_check(args, options.file);
+		return 0;
 	log_options_set(&options);
 	if (log_start(args) != 0)
 		return -1;
