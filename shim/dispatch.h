@@ -26,7 +26,7 @@ struct uvh_hook_call {
 };
 
 struct uvh_hook_set {
-	struct uvh_hook_set *next; /* all sets ever made */
+	struct uvh_hook_set *next; /* of the same last hook */
 	size_t count;
 	struct uvhooks_hook **hooks; /* in the order in which they were enabled */
 	/* the only call of an event, if it is for all loops and not nested; else NULL */

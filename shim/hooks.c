@@ -12,7 +12,6 @@
 
 const char *uvh_hook_owner = "";
 
-static struct uvh_hook_set *all_sets;
 static struct uvhooks_hook *all_hooks, **last_hook = &all_hooks;
 static uint32_t hook_count;
 
@@ -56,11 +55,12 @@ struct uvhooks_hook *uvhooks_create_hook(const struct uvhooks_callbacks *callbac
 /* The set of these hooks: an earlier one if there was the same, else new. Lock held. */
 static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t count)
 {
+	struct uvhooks_hook *last = hooks[count - 1];
 	struct uvh_hook_call *call;
 	struct uvh_hook_set *set;
 	size_t calls = 0;
 
-	for (const struct uvh_hook_set *old = all_sets; old != NULL; old = old->next)
+	for (const struct uvh_hook_set *old = last->sets; old != NULL; old = old->next)
 		if (old->count == count && memcmp(old->hooks, hooks, count * sizeof(*hooks)) == 0)
 			return old;
 	for (size_t i = 0; i < count; i++)
@@ -91,8 +91,8 @@ static const struct uvh_hook_set *set_of(struct uvhooks_hook **hooks, size_t cou
 		if (call + 1 == set->first[event + 1] && call->loop == NULL && !call->nested)
 			set->plain[event] = call;
 	}
-	set->next = all_sets;
-	all_sets = set;
+	set->next = last->sets;
+	last->sets = set;
 	return set;
 }
 
@@ -227,6 +227,13 @@ void uvh_hooks_tell(void (*tell)(const struct uvhooks_hook *hook, bool enabled, 
 	uvh_unlock();
 }
 
+static void silence(struct uvh_hook_set *set, const struct uvhooks_hook *hook)
+{
+	for (struct uvh_hook_call *call = set->calls; call != set->first[UVHOOKS_EVENT_MAX]; call++)
+		if (call->hook == hook)
+			__atomic_store_n(&call->callback, nothing, __ATOMIC_RELAXED);
+}
+
 void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)
 {
 	uvh_count(UVH_COUNT_hooks_thrown);
@@ -235,11 +242,9 @@ void uvh_hook_threw(struct uvhooks_hook *hook, void *exception)
 	uvhooks_hook_disable(hook);
 	/* Sets in force on other threads name it still. */
 	uvh_lock();
-	for (struct uvh_hook_set *set = all_sets; set != NULL; set = set->next)
-		for (struct uvh_hook_call *call = set->calls; call != set->first[UVHOOKS_EVENT_MAX];
-		     call++)
-			if (call->hook == hook)
-				__atomic_store_n(&call->callback, nothing, __ATOMIC_RELAXED);
+	for (const struct uvhooks_hook *last = all_hooks; last != NULL; last = last->next)
+		for (struct uvh_hook_set *set = last->sets; set != NULL; set = set->next)
+			silence(set, hook);
 	uvh_unlock();
 	for (int event = 0; event < UVHOOKS_EVENT_MAX; event++)
 		hook->callbacks[event] = NULL;

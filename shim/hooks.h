@@ -16,6 +16,7 @@ struct uvhooks_hook {
 	bool sinks;                /* UVHOOKS_HOOK_SINKS */
 	const char *owner;         /* the plugin that made it, "" for the program */
 	struct uvhooks_hook *next; /* all hooks */
+	struct uvh_hook_set *sets; /* those that it is the last of: none is ever freed */
 	uint32_t number;           /* from 1 on */
 	bool switched_off;         /* from outside, by uvh_hooks_switch_of */
 };

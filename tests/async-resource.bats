@@ -271,7 +271,7 @@ nests() {
 	runs_the_same "$PROGRAMS/s14_hooks"
 	# What each hook hears the program holds against what it should hear.
 	for scene in order parts late enable_in_init disable_in_init make_in_init make_nested_in_init \
-		make_in_destroy scope_in_after one_loop; do
+		make_in_destroy scope_in_after one_loop many; do
 		with_shim "$PROGRAMS/s14_hooks" "$scene"
 	done
 }
