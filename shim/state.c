@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "context.h"
@@ -380,12 +381,23 @@ static const struct uvh_record *live_record(unsigned int type, const void *point
 	return record != NULL && (record->flags & UVH_RECORD_ENDED) == 0 ? record : NULL;
 }
 
+/*
+ * Was it in a function that has returned? At the end of a process, main has. Only the first
+ * thread's stack is known, which the auxiliary vector's data end.
+ */
+static bool has_returned(const void *pointer)
+{
+	const uintptr_t place = (uintptr_t) pointer, here = UVH_HERE(), end = getauxval(AT_RANDOM);
+
+	return place < here && here < end && end - place < UVH_STACK_SPAN;
+}
+
 static int describe(unsigned int type, const void *pointer, struct uvhooks_state *state)
 {
 	const enum uvhooks_kind kind = uvhooks_type_kind(type);
 	const struct uvh_record *record;
 
-	if (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST)
+	if ((kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST) || has_returned(pointer))
 		return -ENOENT;
 	record = live_record(type, pointer);
 	if (record == NULL)

@@ -138,3 +138,7 @@ here: 1 -2 -2" ]
 	grep -x 'stack 3 start TIMERWRAP' <<<"$output"
 	grep -x 'stack 6 init TIMERWRAP' <<<"$output"
 }
+
+@test "nothing is said of what lay on the stack of a function that has returned" {
+	runs_the_same "$PROGRAMS/left_on_stack"
+}

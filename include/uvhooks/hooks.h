@@ -236,7 +236,8 @@ enum uvhooks_state_flag {
  * `state->size` to its own sizeof first. It looks into the uv_handle_t or uv_req_t, so it is for
  * resources that are alive, on the thread that drives their loop. `text` takes a system call for
  * sockets. 0, -EINVAL for a size that is none or a `pointer` that is NULL, -ENOENT for a type that
- * is no handle and no request, -ENOSYS without the shim.
+ * is no handle and no request and for what is not there any more, -EPERM on another thread, -ENOSYS
+ * without the shim.
  *
  * Node: none (process.getActiveResourcesInfo() gives names only). Thread: the loop's. Since: 0.1.
  */
