@@ -61,6 +61,28 @@ killed() {
 	[ "$(find "$BATS_TEST_TMPDIR/trace" -name .buffers | wc -l)" = 0 ]
 }
 
+# until_state STATE COMMAND: a trace of what COMMAND leaves when its pid, in the file `pid`, is so.
+until_state() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	export PROGRAMS
+	run -0 --separate-stderr timeout 20 "$UVHOOKS_BUILD/tools/uvhooks" record -o trace -- sh -c "$2
+		until [ -s pid ] && grep -qs '^State:.$1' \"/proc/\$(cat pid)/status\"; do :; done" 3>&-
+}
+
+@test "of a process that goes on is said that it still runs, and not of one that nobody has buried" {
+	# shellcheck disable=SC2016 # the inner shells'
+	until_state T '"$PROGRAMS/busy" 5 stop >/dev/null & echo $! >pid'
+	kill -KILL "$(cat pid)"
+	[[ $stderr == *"busy-$(cat pid) still runs: read the trace again when it has ended"* ]]
+	rm -r pid trace
+	# shellcheck disable=SC2016
+	until_state Z "sh -c '\"\$PROGRAMS/busy\" 5 kill & echo \$! >pid; echo \$\$ >parent
+		exec sleep 60' >/dev/null &"
+	kill "$(cat parent)"
+	[[ $stderr == *"recorded in trace"* ]]
+	[[ $stderr != *"still runs"* ]]
+}
+
 # A killed program's trace, $BATS_TEST_TMPDIR/NAME.
 killed_trace() {
 	run -137 with_shim UVHOOKS_PLUGINS="recorder:dir=$BATS_TEST_TMPDIR/$1" "$PROGRAMS/busy" 10 kill

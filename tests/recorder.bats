@@ -156,6 +156,12 @@ env_of() {
 		jq -e '[.processes[] | select(.parent == null)] | length == 1'
 }
 
+@test "what a fork's child does first is not older than its recording" {
+	recorded "$PROGRAMS/fork" child_makes_one
+	uvhooks report --json "$TRACE" | jq -e '[.processes[] | .duration_ns >= 0] == [true, true] and
+		(.live | length == 1 and .[0].first_init_ns >= 0)'
+}
+
 @test "a flight recorder stays within its size for ever, and has the newest" {
 	local bytes
 	OPTIONS=ring=1M recorded "$PROGRAMS/busy" 100000 threads=1 20000 short=20 777

@@ -8,7 +8,7 @@ load helpers
 setup_file() {
 	export STORIES=$BATS_FILE_TMPDIR/stories
 	for story in busy late pool files old_files wakeups leaks chain lost empty hostile two ring \
-		mangled; do
+		mangled inside stuck elsewhere deep; do
 		"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" "$story" "$STORIES/$story"
 	done
 }
@@ -56,6 +56,17 @@ told() {
 	told late '.loops[0].timer_delay |
 		.count == 1 and .max_ns == 86e6 and .mean_ns == 86e6 and .p50_ns == 86e6'
 	report late | grep -q 'timers behind their due time, of 1: mean 86.0 ms'
+}
+
+@test "timers of a loop that runs in another thread come late, too, and those that fired are done" {
+	told elsewhere '.loops[] | select(.loop == 1) | .timer_delay.count == 3 and
+		(.latest_timers | map([.callback, .delay_ns])) ==
+		[["on_once", 5e6], ["on_again", 3e6], ["on_again", 1e6]]'
+	told elsewhere '.live | map(select(.callback != null) | [.callback, .armed]) | sort ==
+		[["on_again", true], ["on_once", false]]'
+	"$uvhooks" record -o loops -- "$UVHOOKS_BUILD/tests/programs/loops" in_threads
+	"$uvhooks" report --json loops | jq -e '.loops | map([.loop, .timer_delay.count]) ==
+		[[1, 25], [2, 25], [3, 25], [4, 25]]'
 }
 
 @test "a pool with too few threads shows how long work waited for one" {
@@ -118,6 +129,11 @@ told() {
 	grep -qF '  TIMERWRAP on_step < TIMERWRAP on_step, again and again < ...' text
 }
 
+@test "callbacks may be as deep inside each other as there are" {
+	told deep '.callbacks[0] | .runs == 70000 and .max_ns == 140000 and .self_ns == 140000 and
+		.total_ns == 70000 * 70001'
+}
+
 @test "what was lost is said before all else" {
 	report lost >text
 	[ "$(sed -n 1p text)" = 'LOST story-1000: 7 events of thread 1000: they are missing in all below' ]
@@ -158,6 +174,33 @@ told() {
 	told leaks '.types | map([.type, .made]) == [["TCPWRAP", 1000]]' --callback on_read
 	told wakeups '.types | map(.type) == ["TIMERWRAP"]' --loop 1
 	told leaks '.types | map([.type, .made]) == [["TCPWRAP", 1]]' --id 10
+}
+
+@test "in a window counts what lies in it of a callback that began before, or ended after" {
+	local seen='.callbacks | map([.callback, .runs, .total_ns, .self_ns, .max_ns])'
+	# Its beginning, its end, and neither.
+	told busy "${seen}[0] == [\"on_busy\", 1, 30e6, 30e6, 30e6]" --to 140ms
+	told busy "${seen}[0] == [\"on_busy\", 1, 20e6, 20e6, 20e6]" --from 140ms
+	told busy "$seen == [[\"on_busy\", 1, 20e6, 20e6, 20e6]]" --from 120ms --to 140ms
+	told busy '.loops[0] | .elapsed_ns == 20e6 and .busy_ns == 20e6 and .utilization == 1 and
+		.callbacks == 1 and .bursts == 1 and (.longest | map([.run_ns, .at_ns, .unfinished])) ==
+		[[20e6, 110e6, true]]' --from 120ms --to 140ms
+	# What ran inside it, likewise.
+	told inside "$seen == [[\"on_timer\", 1, 50e6, 20e6, 50e6], [\"do_task\", 1, 30e6, 30e6, 30e6]]" \
+		--from 50ms --to 100ms
+	told inside "$seen == [[\"on_timer\", 1, 10e6, 0, 10e6], [\"do_task\", 1, 10e6, 10e6, 10e6]]" \
+		--from 50ms --to 60ms
+	told ring '.loops[0] | .elapsed_ns == 3500e3 and .busy_ns == 1500e3' --from 2ms --to 5500us
+	told stuck "$seen == [[\"on_stuck\", 1, 0, 0, 0]]"
+}
+
+@test "in a window the head and the loop tell of no other time" {
+	report busy --from 120ms --to 140ms >text
+	grep -q '^  0 events that passed the filters in 20.0 ms,' text
+	grep -q 'on_busy (had not returned when the window ended)$' text
+	report busy --from 5ms --to 7500us | grep -q '^  6 events that passed the filters in 2.50 ms (2,400 a second)'
+	told busy '.processes[0].duration_ns == 2500e3' --from 5ms --to 7500us
+	told busy '.loops[0].iterations_at_least == 3' --from 5ms --to 7500us
 }
 
 @test "where nothing passes the filters, or nothing has happened, it says so" {

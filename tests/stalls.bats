@@ -12,7 +12,7 @@ setup_file() {
 	RECORD=(--watchdog 40ms)
 	record_planted slow_callback stuck_callback sync_fs
 	run_planted "$TRACES/plain" "$uvhooks" record -o "$TRACES/no-stacks" -- "$PLANTED/slow_callback"
-	for story in busy two ring stuck calls empty; do
+	for story in busy two ring stuck calls inside empty; do
 		"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" "$story" "$TRACES/$story"
 	done
 }
@@ -121,6 +121,20 @@ made_at() {
 	asked busy '.stalls | map(.callback) == ["on_idle"]' --over 1us --callback idle
 	asked busy '.stalls == []' --over 20ms --to 100ms
 	asked two '.stalls | length == 1' --over 100ns --process 1001
+}
+
+@test "in a window counts what lies in it of a callback that is too long" {
+	local seen='[.blocked_ns, .elapsed_ns] + (.stalls | map([.callback, .count, .total_ns, .share,
+		.longest_at_ns, .open_ns]))'
+	asked busy "$seen == [10e6, 52e6, [\"on_busy\", 1, 10e6, 0.192308, 110e6, 0]]" \
+		--over 20ms --from 150ms
+	asked busy "$seen == [20e6, 20e6, [\"on_busy\", 1, 20e6, 1, 110e6, 20e6]]" \
+		--over 30ms --from 120ms --to 140ms
+	verb stalls busy --over 20ms --to 140ms | grep -qx '  still ran when the window ended, for 30.0 ms so far'
+	asked inside "$seen == [10e6, 40e6, [\"on_timer\", 1, 10e6, 0.25, 10e6, 10e6]]" \
+		--over 20ms --callback on_timer --from 50ms --to 90ms
+	# A call of the file system, too.
+	asked calls '.stalls[0] | .calls_ns == 20e6 and .total_ns == 30e6' --from 100ms --to 130ms
 }
 
 @test "a trace that lacks what is needed says how to get it" {

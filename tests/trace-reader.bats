@@ -230,6 +230,30 @@ expect_damage() {
 	grep -q ' loop_exit 0 .* depth=0 begin=0 ' found
 }
 
+@test "what a process does to its trace while that is read is no damage" {
+	local folder=t/ring-1006 start
+	make_trace scene ring t >/dev/null
+	# This process, as if it were the one that records.
+	start=$(sed 's/.*) //' "/proc/$$/stat" | cut -d ' ' -f 20)
+	echo "$$ $start" >$folder/.buffers
+	dump t >/dev/null
+	[ ! -s damage ]
+	# It has removed a file, begun another one, and is about to write on in the last.
+	rm $folder/thread-1006-0-2
+	: >$folder/thread-1007-1-0
+	truncate -s -3 $folder/thread-1006-0-3
+	dump t >/dev/null
+	diff damage - <<-'END'
+		damage: ring-1006: its flight recorder went on while this was read, and removed events from the middle of it
+	END
+	# It has ended.
+	rm $folder/.buffers
+	dump t >/dev/null
+	expect_damage "2 packets are missing in front of this one"
+	expect_damage "is cut short"
+	expect_damage "the file is empty"
+}
+
 @test "without metadata, or with another trace's, the events are read" {
 	story
 	rm "$FOLDER/metadata"
@@ -381,7 +405,7 @@ peak() {
 	diff found - <<-'END'
 		2 TCPSERVERWRAP armed=0 seen=1 runs=1 run=90 chain=0
 		3 TCPWRAP armed=0 seen=1 runs=0 run=0 chain=0
-		1:2 TIMERWRAP armed=1 seen=1 runs=1 run=20 chain=2 1
+		1:2 TIMERWRAP armed=1 seen=1 runs=3 run=22 chain=2 1
 		8589934596 my type armed=0 seen=1 runs=1 run=0 chain=3 1
 		8 UVTHREAD armed=0 seen=1 runs=0 run=0 chain=1:2 2 2
 		6 IDLEWRAP armed=0 seen=1 runs=0 run=0 chain=0

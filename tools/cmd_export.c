@@ -270,7 +270,7 @@ static void write_events(struct uvh_trace *trace, const struct request *request,
 
 	request->format->open(export);
 	flows = uvh_flows_new(trace, request->filter, request->format, export);
-	uvh_trace_filter_end(request->filter, trace);
+	uvh_trace_filter_set_window(request->filter, trace);
 	while (!ferror_unlocked(export->file) && uvh_trace_next(trace, &event)) {
 		if (show_progress && (++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("exporting", uvh_trace_progress(trace));

@@ -231,7 +231,7 @@ static void print_events(struct uvh_trace *trace, const struct request *request)
 	struct uvh_trace_event event;
 	unsigned int depth, seen = 0;
 
-	uvh_trace_filter_end(request->filter, trace);
+	uvh_trace_filter_set_window(request->filter, trace);
 	while (!ferror_unlocked(stdout) && uvh_trace_next(trace, &event)) {
 		bool wanted = uvh_trace_filter_wants(request->filter, trace, &event);
 

@@ -60,7 +60,6 @@ static const char help[] =
 struct request {
 	struct uvh_launch launch;
 	struct uvh_recording recording;
-	pid_t child;
 	char default_output[NAME_MAX + 1];
 	bool made_output; /* the folder was not there before */
 	bool help_wanted;
@@ -189,7 +188,7 @@ static int make_output(struct request *request)
 	return UVH_USAGE;
 }
 
-static void tell_loss(const struct uvh_trace *trace, pid_t child)
+static void tell_loss(const struct uvh_trace *trace)
 {
 	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
 		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
@@ -197,8 +196,7 @@ static void tell_loss(const struct uvh_trace *trace, pid_t child)
 		if (process->events_discarded != 0)
 			uvh_say("%s: %" PRIu64 " events could not be kept", process->folder,
 				process->events_discarded);
-		if (!process->ended && kill((pid_t) process->pid, 0) == 0 &&
-		    process->pid != (uint32_t) child)
+		if (process->running)
 			uvh_say("%s still runs: read the trace again when it has ended",
 				process->folder);
 	}
@@ -210,7 +208,6 @@ static void remove_output(const struct request *request)
 		rmdir(request->recording.output);
 }
 
-/* Without an event there is nothing to read. */
 /* As a shell and then `uvhooks` read it: quoted where that is needed, and no option. */
 static const char *shell_word(const char *text, char *word, size_t bytes)
 {
@@ -234,6 +231,7 @@ static const char *shell_word(const char *text, char *word, size_t bytes)
 	return word;
 }
 
+/* Without an event there is nothing to read. */
 static void complete(const struct request *request)
 {
 	const char *output = request->recording.output;
@@ -250,7 +248,7 @@ static void complete(const struct request *request)
 	if (trace == NULL)
 		return;
 	uvh_trace_keep_names(trace);
-	tell_loss(trace, request->child);
+	tell_loss(trace);
 	uvh_trace_close(trace);
 	uvh_say("recorded in %s; now: uvhooks report %s%s", output,
 		shell_word(output, word, sizeof(word)),
@@ -261,6 +259,7 @@ int uvh_cmd_record(int argc, char **argv)
 {
 	const char *plugins = getenv("UVHOOKS_PLUGINS");
 	struct request request = {0};
+	pid_t child;
 	int status;
 
 	if (plugins != NULL && plugins[0] != '\0')
@@ -275,7 +274,7 @@ int uvh_cmd_record(int argc, char **argv)
 		if (status == UVH_OK)
 			status = uvh_launch_prepare(&request.launch);
 		if (status == UVH_OK) {
-			status = uvh_record_run(&request.launch, &request.child);
+			status = uvh_record_run(&request.launch, &child);
 			complete(&request);
 			status = uvh_record_end(status);
 		} else {

@@ -21,8 +21,9 @@ static const char help_head[] =
     "  --all            as -v\n";
 
 static const char help_tail[] =
-    "With filters only what passes is counted. Sums, means and maxima are exact, percentiles to\n"
-    "1.6 %.\n"
+    "With filters only what passes is counted; of a callback that runs at --from or --to, what "
+    "lies\n"
+    "between. Sums, means and maxima are exact, percentiles to 1.6 %.\n"
     "\n"
     "EXIT STATUS\n"
     "  0  done\n"

@@ -16,6 +16,8 @@ static const char help_head[] =
     "  --over TIME      what is too long (100ms): 20ms, 300us, 1.5 (seconds)\n";
 
 static const char help_tail[] =
+    "Of a callback that took too long, only what lies between --from and --to counts.\n"
+    "\n"
     "EXIT STATUS\n"
     "  0  done, be there any or not\n"
     "  1  parts of the trace could not be read, or the output could not be written\n"
@@ -47,13 +49,13 @@ static int read_option(struct uvh_question *question, int option, const char *va
 static void begin(struct uvh_question *question)
 {
 	struct uvh_stalls *stalls = question->data;
+	int64_t from_ns;
 
 	if (stalls->trace != NULL)
 		return;
 	stalls->trace = question->trace;
 	stalls->filter = question->filter;
-	uvh_trace_filter_window(question->filter, question->trace, &stalls->from_ns,
-				&stalls->to_ns);
+	uvh_trace_filter_window(question->filter, question->trace, &from_ns, &stalls->to_ns);
 }
 
 static void add_event(struct uvh_question *question, const struct uvh_trace_event *event)

@@ -27,7 +27,7 @@ struct uvh_report_row {
 	bool waits; /* the time from init to the first callback says something */
 	uint64_t runs;
 	int64_t self_ns;           /* without what ran inside it */
-	struct uvh_histogram run;  /* of those whose begin and end are in the trace */
+	struct uvh_histogram run;  /* of those whose begin is known: what lies in the window */
 	struct uvh_histogram wait; /* from init to the first callback */
 };
 
@@ -39,7 +39,7 @@ struct uvh_report_moment {
 	uint16_t type;
 	int16_t fs_type;
 	uint64_t callback;
-	bool unfinished; /* it still ran when the trace ended */
+	bool unfinished; /* it still ran when the trace ended, or the window */
 };
 
 #define UVH_REPORT_LONGEST 5
@@ -68,7 +68,8 @@ struct uvh_report_loop {
 	uint64_t bursts;
 	int64_t last_end_ns;
 	uint64_t iterations; /* at least: runs of the prepare, check or idle handle that ran most */
-	struct uvh_report_moment open; /* runs now, if begin_ns is not 0 */
+	uvhooks_async_id old; /* such a handle from before the window, and how often it ran there */
+	uint64_t old_runs;
 	struct uvh_report_moment longest[UVH_REPORT_LONGEST];
 	struct uvh_report_moment latest[UVH_REPORT_LATEST];
 	struct uvh_histogram delay; /* of timers behind their due time */
@@ -160,10 +161,14 @@ void uvh_report_end(struct uvh_report *report); /* all have been added */
 void uvh_report_free(struct uvh_report *report);
 struct uvh_report_process *uvh_report_process(struct uvh_trace_process *process);
 struct uvh_report_thread *uvh_report_thread(struct uvh_trace_thread *thread);
+/* How much of its trace is told of. */
+int64_t uvh_report_duration(const struct uvh_report *report,
+			    const struct uvh_trace_process *process);
 
 /* report_loop.c: what an event says of its loop. */
 void uvh_report_loop_enter(struct uvh_report *report, const struct uvh_trace_event *event);
 void uvh_report_loop_exit(struct uvh_report *report, const struct uvh_trace_event *event);
+void uvh_report_loop_assume(const struct uvh_trace_event *event);
 void uvh_report_loop_before(struct uvh_report *report, const struct uvh_trace_event *event);
 void uvh_report_loop_after(struct uvh_report *report, const struct uvh_trace_event *event);
 void uvh_report_loop_end(struct uvh_report *report, struct uvh_report_loop *loop);

@@ -125,6 +125,7 @@ static void add_before(struct uvh_report *report, const struct uvh_trace_event *
 	uvh_report_loop_before(report, event);
 }
 
+/* What began before the window is counted when it ends: its before was not. */
 static void add_after(struct uvh_report *report, const struct uvh_trace_event *event)
 {
 	struct uvh_report_row *row;
@@ -132,8 +133,9 @@ static void add_after(struct uvh_report *report, const struct uvh_trace_event *e
 	if (event->begin_ns == 0)
 		return;
 	row = row_of(report, event);
-	uvh_histogram_add(&row->run, event->time_ns - event->begin_ns);
-	row->self_ns += event->time_ns - event->begin_ns - event->inner_ns;
+	row->runs += event->begin_ns < report->from_ns;
+	uvh_histogram_add(&row->run, event->ran_ns);
+	row->self_ns += event->self_ns;
 	uvh_report_loop_after(report, event);
 }
 
@@ -167,6 +169,8 @@ void uvh_report_add(struct uvh_report *report, const struct uvh_trace_event *eve
 		uvh_report_loop_enter(report, event);
 	else if (event->event == UVHOOKS_EVENT_LOOP_EXIT)
 		uvh_report_loop_exit(report, event);
+	else if (event->event == UVHOOKS_EVENT_BEFORE)
+		uvh_report_loop_assume(event);
 	/* And how full the pool is, too. */
 	uvh_pool_add(&report->pool, event, wanted);
 	if (!wanted || event->event >= UVHOOKS_EVENT_MAX)
@@ -204,14 +208,33 @@ static void count_live(struct uvh_trace_resource *resource, void *data)
 		type_of(resource->process, resource->type)->live++;
 }
 
+/* A callback counts with what has been seen of it. */
+static void add_running(const struct uvh_trace_event *event, void *data)
+{
+	struct uvh_report *report = data;
+
+	if (event->event == UVHOOKS_EVENT_LOOP_EXIT)
+		uvh_report_loop_exit(report, event);
+	else if (event->event == UVHOOKS_EVENT_AFTER &&
+		 uvh_trace_filter_wants(report->filter, report->trace, event))
+		add_after(report, event);
+}
+
 static bool wants_resource(const struct uvh_trace_resource *resource, void *filter)
 {
 	return uvh_trace_filter_wants_resource(filter, resource);
 }
 
+int64_t uvh_report_duration(const struct uvh_report *report,
+			    const struct uvh_trace_process *process)
+{
+	return uvh_trace_within(report->trace, process->start_ns, process->last_ns);
+}
+
 void uvh_report_end(struct uvh_report *report)
 {
 	uvh_trace_for_each_live(report->trace, count_live, report);
+	uvh_trace_for_each_running(report->trace, add_running, report);
 	for (size_t i = 0; i < uvh_trace_process_count(report->trace); i++) {
 		struct uvh_trace_process *process = uvh_trace_process(report->trace, i);
 		struct uvh_report_process *state = uvh_report_process(process);

@@ -55,7 +55,8 @@ static void put_threads(struct uvh_json *json, struct uvh_trace_process *process
 	uvh_json_array_end(json);
 }
 
-static void put_process(struct uvh_json *json, struct uvh_trace_process *process)
+static void put_process(struct uvh_json *json, const struct uvh_report *report,
+			struct uvh_trace_process *process)
 {
 	char version[UVH_TEXT_ROOM];
 
@@ -73,7 +74,7 @@ static void put_process(struct uvh_json *json, struct uvh_trace_process *process
 	uvh_json_bool(json, "ended", process->ended);
 	uvh_json_bool(json, "stopped", process->stopped);
 	uvh_json_number(json, "start_ns", process->start_ns);
-	uvh_json_number(json, "duration_ns", process->last_ns - process->start_ns);
+	uvh_json_number(json, "duration_ns", uvh_report_duration(report, process));
 	uvh_json_number(json, "events", (int64_t) uvh_report_process(process)->events);
 	uvh_json_number(json, "events_discarded", (int64_t) process->events_discarded);
 	uvh_json_object(json, "counters");
@@ -236,7 +237,7 @@ static void put_processes(struct uvh_json *json, const struct uvh_report *report
 	for (size_t i = 0; i < count; i++)
 		if (uvh_trace_filter_wants_process(report->filter,
 						   uvh_trace_process(report->trace, i)))
-			put_process(json, uvh_trace_process(report->trace, i));
+			put_process(json, report, uvh_trace_process(report->trace, i));
 	uvh_json_array_end(json);
 }
 

@@ -22,23 +22,12 @@ static struct uvh_report_loop *loop_of(struct uvh_trace_process *process, uvhook
 	return loop;
 }
 
-/* How much of a time lies within what is told of. */
-static int64_t within(const struct uvh_report *report, int64_t begin_ns, int64_t end_ns)
-{
-	if (begin_ns < report->from_ns)
-		begin_ns = report->from_ns;
-	if (end_ns > report->to_ns)
-		end_ns = report->to_ns;
-	return end_ns > begin_ns ? end_ns - begin_ns : 0;
-}
-
 static void leave(const struct uvh_report *report, struct uvh_report_loop *loop, int64_t now_ns)
 {
 	struct uvh_report_thread *thread = uvh_report_thread(loop->thread);
 
-	loop->elapsed_ns += within(report, loop->enter_ns, now_ns);
+	loop->elapsed_ns += uvh_trace_within(report->trace, loop->enter_ns, now_ns);
 	loop->running = 0;
-	loop->open.begin_ns = 0;
 	if (thread->loop == loop)
 		thread->loop = loop->outer;
 	loop->outer = NULL;
@@ -94,22 +83,27 @@ void uvh_report_loop_exit(struct uvh_report *report, const struct uvh_trace_even
 }
 
 /*
- * The loop that has called this callback itself; NULL where another callback did, or none. libuv
- * calls what is its own from a loop only: where none is known to run, it ran before recording did.
+ * libuv calls what is its own from a loop only: where none is known to run, it ran before recording
+ * did.
  */
-static struct uvh_report_loop *calling_loop(const struct uvh_trace_event *event)
+void uvh_report_loop_assume(const struct uvh_trace_event *event)
 {
 	struct uvh_report_thread *thread = uvh_report_thread(event->thread);
-	enum uvhooks_kind kind;
+	enum uvhooks_kind kind = uvhooks_type_kind(event->type);
 
-	if (thread->loop == NULL && event->event == UVHOOKS_EVENT_BEFORE && !event->no_loop) {
-		kind = uvhooks_type_kind(event->type);
-		if (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST)
-			return NULL;
-		enter(loop_of(event->process, event->async_id), event->thread, thread->first_ns,
-		      event->depth);
-		thread->loop->assumed = true;
-	}
+	if (thread->loop != NULL || event->no_loop ||
+	    (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST))
+		return;
+	enter(loop_of(event->process, event->async_id), event->thread, thread->first_ns,
+	      event->depth);
+	thread->loop->assumed = true;
+}
+
+/* The loop that has called this callback itself; NULL where another callback did, or none. */
+static struct uvh_report_loop *calling_loop(const struct uvh_trace_event *event)
+{
+	const struct uvh_report_thread *thread = uvh_report_thread(event->thread);
+
 	if (thread->loop == NULL || thread->loop->depth != event->depth)
 		return NULL;
 	return thread->loop;
@@ -155,31 +149,41 @@ static bool is_once_an_iteration(unsigned int type)
 	return type == UVHOOKS_PREPAREWRAP || type == UVHOOKS_CHECKWRAP || type == UVHOOKS_IDLEWRAP;
 }
 
+/* Of a handle that is older than the window the reader counts what was before it, too. */
+static void add_iteration(const struct uvh_report *report, struct uvh_report_loop *loop,
+			  const struct uvh_trace_event *event)
+{
+	uint64_t runs = event->resource->runs;
+
+	if (event->resource->init_ns < report->from_ns) {
+		if (loop->old == 0) {
+			loop->old = event->async_id;
+			loop->old_runs = runs - 1;
+		}
+		runs = loop->old == event->async_id ? runs - loop->old_runs : 0;
+	}
+	if (runs > loop->iterations)
+		loop->iterations = runs;
+}
+
+static void add_callback(struct uvh_report_loop *loop, int64_t begin_ns)
+{
+	loop->callbacks++;
+	if (loop->last_end_ns == 0 || begin_ns - loop->last_end_ns > UVH_REPORT_BURST_NS)
+		loop->bursts++;
+}
+
 void uvh_report_loop_before(struct uvh_report *report, const struct uvh_trace_event *event)
 {
 	struct uvh_report_loop *loop = calling_loop(event);
 
-	(void) report;
 	if (event->due_ns != 0 && (event->flags & UVHOOKS_FLAG_CLOSING) == 0)
 		add_delay(event);
 	if (loop == NULL)
 		return;
-	loop->callbacks++;
-	if (loop->last_end_ns == 0 || event->time_ns - loop->last_end_ns > UVH_REPORT_BURST_NS)
-		loop->bursts++;
-	loop->open = moment_of(event, 0);
-	if (is_once_an_iteration(event->type) && event->resource->runs > loop->iterations)
-		loop->iterations = event->resource->runs;
-}
-
-static void add_run(struct uvh_report *report, struct uvh_report_loop *loop,
-		    const struct uvh_report_moment *moment)
-{
-	loop->busy_ns += within(report, moment->begin_ns, moment->begin_ns + moment->ns);
-	loop->last_end_ns = moment->begin_ns + moment->ns;
-	loop->open.begin_ns = 0;
-	if (moment->ns > loop->longest[UVH_REPORT_LONGEST - 1].ns)
-		keep(loop->longest, UVH_REPORT_LONGEST, moment);
+	add_callback(loop, event->time_ns);
+	if (is_once_an_iteration(event->type))
+		add_iteration(report, loop, event);
 }
 
 void uvh_report_loop_after(struct uvh_report *report, const struct uvh_trace_event *event)
@@ -189,25 +193,21 @@ void uvh_report_loop_after(struct uvh_report *report, const struct uvh_trace_eve
 
 	if (loop == NULL)
 		return;
-	moment = moment_of(event, event->time_ns - event->begin_ns);
+	if (event->begin_ns < report->from_ns)
+		add_callback(loop, event->begin_ns);
+	loop->busy_ns += event->ran_ns;
+	loop->last_end_ns = event->time_ns;
+	if (event->ran_ns <= loop->longest[UVH_REPORT_LONGEST - 1].ns)
+		return;
+	moment = moment_of(event, event->ran_ns);
 	moment.begin_ns = event->begin_ns;
-	add_run(report, loop, &moment);
+	moment.unfinished = event->unfinished;
+	keep(loop->longest, UVH_REPORT_LONGEST, &moment);
 }
 
-/* The trace has ended, and perhaps not the loop, nor its callback. */
+/* The trace has ended, and perhaps not a loop that ran before it began. */
 void uvh_report_loop_end(struct uvh_report *report, struct uvh_report_loop *loop)
 {
-	int64_t end_ns = loop->process->last_ns;
-	struct uvh_report_moment open = loop->open;
-
-	if (end_ns > report->to_ns)
-		end_ns = report->to_ns;
-	if (loop->running == 0)
-		return;
-	if (open.begin_ns != 0) {
-		open.ns = end_ns - open.begin_ns;
-		open.unfinished = true;
-		add_run(report, loop, &open);
-	}
-	leave(report, loop, end_ns);
+	if (loop->running > 0)
+		leave(report, loop, loop->process->last_ns);
 }

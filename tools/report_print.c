@@ -86,7 +86,7 @@ static void print_origin(const struct uvh_trace_process *process)
 static void print_process(const struct uvh_report *report, struct uvh_trace_process *process)
 {
 	const struct uvh_report_process *state = uvh_report_process(process);
-	int64_t duration_ns = process->last_ns - process->start_ns;
+	int64_t duration_ns = uvh_report_duration(report, process);
 	size_t threads = uvh_trace_thread_count(process);
 	char name[NAME_BYTES], text[UVH_TEXT_ROOM];
 
@@ -266,7 +266,7 @@ static void print_waits(const struct uvh_report *report, const struct uvh_report
 void uvh_report_print(const struct uvh_report *report, const struct uvh_report_style *style)
 {
 	print_head(report);
-	if (report->events == 0) {
+	if (report->events == 0 && report->row_count == 0) {
 		printf("\n%s\n", report->events_read == 0 ? "There are no events in this trace."
 							  : "No event passed the filters.");
 		return;

@@ -29,11 +29,16 @@ static const char *callback_text(const struct uvh_trace_process *process, uint64
 	return callback == 0 ? "" : uvh_readable_callback(process, callback);
 }
 
-static void add_moment(struct uvh_table *table, const struct uvh_report_loop *loop,
-		       const struct uvh_report_moment *moment)
+static void add_moment(const struct uvh_report *report, struct uvh_table *table,
+		       const struct uvh_report_loop *loop, const struct uvh_report_moment *moment)
 {
 	char text[NAME_BYTES], number[UVH_TEXT_ROOM], id[UVHOOKS_ID_TEXT_BYTES];
+	const char *remark = "";
 
+	if (moment->unfinished)
+		remark = report->to_ns < loop->process->last_ns
+			     ? " (had not returned when the window ended)"
+			     : " (had not returned when the trace ended)";
 	uvh_table_duration(table, moment->ns);
 	uvh_table_cell(table, UVH_PLAIN, "%s",
 		       uvh_moment_text(moment->begin_ns - loop->process->start_ns, number));
@@ -41,10 +46,10 @@ static void add_moment(struct uvh_table *table, const struct uvh_report_loop *lo
 	uvh_table_cell(table, UVH_PLAIN, "%s",
 		       uvh_type_text(loop->process, moment->type, moment->fs_type, text));
 	uvh_table_cell(table, UVH_PLAIN, "%s%s", callback_text(loop->process, moment->callback),
-		       moment->unfinished ? " (had not returned when the trace ended)" : "");
+		       remark);
 }
 
-static void print_longest(const struct uvh_report_loop *loop)
+static void print_longest(const struct uvh_report *report, const struct uvh_report_loop *loop)
 {
 	static const struct uvh_column columns[] = {
 	    {"longest callbacks", false}, {"at", false}, {"id", false}, {"type", true},
@@ -53,11 +58,11 @@ static void print_longest(const struct uvh_report_loop *loop)
 	struct uvh_table *table = uvh_table_new(columns, COUNT(columns));
 
 	for (size_t i = 0; i < UVH_REPORT_LONGEST && loop->longest[i].ns > 0; i++)
-		add_moment(table, loop, &loop->longest[i]);
+		add_moment(report, table, loop, &loop->longest[i]);
 	uvh_table_print(table);
 }
 
-static void print_delays(const struct uvh_report_loop *loop)
+static void print_delays(const struct uvh_report *report, const struct uvh_report_loop *loop)
 {
 	static const struct uvh_column columns[] = {
 	    {"latest timers", false}, {"at", false},      {"id", false},
@@ -77,7 +82,7 @@ static void print_delays(const struct uvh_report_loop *loop)
 	       uvh_duration_text(loop->delay.max_ns, worst));
 	table = uvh_table_new(columns, COUNT(columns));
 	for (size_t i = 0; i < UVH_REPORT_LATEST && loop->latest[i].ns > 0; i++)
-		add_moment(table, loop, &loop->latest[i]);
+		add_moment(report, table, loop, &loop->latest[i]);
 	uvh_table_print(table);
 }
 
@@ -105,8 +110,8 @@ static void print_loop(const struct uvh_report *report, const struct uvh_report_
 		printf(", at least %s iteration%s", uvh_count_text(loop->iterations, count),
 		       loop->iterations == 1 ? "" : "s");
 	putchar('\n');
-	print_longest(loop);
-	print_delays(loop);
+	print_longest(report, loop);
+	print_delays(report, loop);
 }
 
 static int compare_loops(const void *one, const void *other)

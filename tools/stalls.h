@@ -4,7 +4,8 @@
  * what they belong to.
  *
  * A callback is blamed for the time that it ran itself: what ran inside it (a nested loop, and the
- * callbacks of that) is blamed for its own. Memory grows with the kinds of callbacks that ran too
+ * callbacks of that) is blamed for its own. Of one that is too long counts what of it lies in the
+ * window. Memory grows with the kinds of callbacks that ran too
  * long, not with the trace.
  */
 #ifndef UVH_STALLS_H
@@ -68,7 +69,7 @@ struct uvh_stall_row {
 	struct uvh_chain chain;
 	struct uvh_stall_link links[UVH_STALL_LINKS]; /* its triggers, the nearest first */
 	unsigned int link_count;
-	int64_t open_ns; /* one still ran when the trace ended, for so long; 0: none did */
+	int64_t open_ns; /* one still ran when the trace ended, or the window: its time; 0: none */
 	struct uvh_stall_inside inside;
 };
 
@@ -94,7 +95,7 @@ struct uvh_stalls {
 	struct uvh_trace *trace;
 	struct uvh_trace_filter *filter;
 	int64_t over_ns;
-	int64_t from_ns, to_ns;
+	int64_t to_ns; /* where the window ends */
 	struct uvh_stall_row **rows;
 	size_t row_count, row_room;
 	struct uvh_index row_index;

@@ -12,12 +12,6 @@ struct frame {
 	enum { CALLBACK, WORK, LOOP } kind;
 	bool on_loop; /* a loop waits for it */
 	uvhooks_async_id id;
-	uint64_t callback;
-	uint16_t type;
-	int16_t fs_type;
-	int64_t begin_ns;
-	int64_t inner_ns;
-	int64_t stalled_ns; /* it ran at least so long, says the watchdog */
 	struct uvh_stall_inside inside;
 };
 
@@ -35,6 +29,7 @@ struct uvh_stall_state {
 	/* The latest that ran too long. */
 	struct uvh_stall_row *row;
 	uvhooks_async_id row_id;
+	bool top_left; /* all has been read, and what was on top then is told */
 };
 
 /* Pointers to states must last, so each stands for itself; a thread's `user` points to it. */
@@ -82,10 +77,6 @@ static void enter(struct uvh_stall_state *state, const struct uvh_trace_event *e
 		    : event->event == UVHOOKS_EVENT_WORK_BEGIN ? WORK
 							       : CALLBACK,
 	    .id = event->async_id,
-	    .callback = event->callback,
-	    .type = event->type,
-	    .fs_type = event->fs_type,
-	    .begin_ns = event->time_ns,
 	};
 
 	drop_frames(state, event->depth);
@@ -99,58 +90,54 @@ static void enter(struct uvh_stall_state *state, const struct uvh_trace_event *e
 	state->frames[state->depth++] = frame;
 }
 
-static int64_t within(const struct uvh_stalls *stalls, int64_t begin_ns, int64_t end_ns)
-{
-	if (begin_ns < stalls->from_ns)
-		begin_ns = stalls->from_ns;
-	if (end_ns > stalls->to_ns)
-		end_ns = stalls->to_ns;
-	return end_ns > begin_ns ? end_ns - begin_ns : 0;
-}
-
 /* A loop that runs inside another one is no time of its own; nor is one inside itself. */
 static void add_loop_time(struct uvh_stalls *stalls, const struct uvh_stall_state *state,
-			  size_t depth, int64_t begin_ns, int64_t end_ns, uvhooks_async_id id)
+			  const struct uvh_trace_event *event)
 {
-	const unsigned int space = uvhooks_id_space(id);
-	const int64_t ns = within(stalls, begin_ns, end_ns);
+	const unsigned int space = uvhooks_id_space(event->async_id);
 	bool inside_any = false, inside_itself = false;
 
-	for (size_t i = 0; i < depth && i < state->depth; i++) {
+	for (size_t i = 0; i < event->depth && i < state->depth; i++) {
 		const struct frame *frame = &state->frames[i];
 
 		inside_any |= frame->kind == LOOP;
 		inside_itself |= frame->kind == LOOP && uvhooks_id_space(frame->id) == space;
 	}
 	if (!inside_any)
-		stalls->elapsed_ns += ns;
+		stalls->elapsed_ns += event->ran_ns;
 	if (!inside_itself)
-		uvh_stalls_loop(stalls, state->thread->process, space)->elapsed_ns += ns;
+		uvh_stalls_loop(stalls, event->process, space)->elapsed_ns += event->ran_ns;
 }
 
 static const struct uvh_stall_inside nothing;
 
-/* It ran itself for so long. */
-static void add_run(struct uvh_stalls *stalls, struct uvh_stall_state *state,
-		    const struct uvh_trace_resource *resource, uint64_t callback, int64_t begin_ns,
-		    int64_t ns, const struct uvh_stall_inside *inside)
+/* How long it ran itself, in the window or not. */
+static int64_t length_of(const struct uvh_trace_event *event)
 {
+	return event->time_ns - event->begin_ns - event->inner_ns;
+}
+
+static void add_run(struct uvh_stalls *stalls, struct uvh_stall_state *state,
+		    const struct uvh_trace_event *event, const struct uvh_stall_inside *inside)
+{
+	const struct uvh_trace_resource *resource = event->resource;
+	const int64_t ns = event->self_ns;
 	struct uvh_stall_row *row;
 
 	stalls->callbacks++;
 	if (ns > stalls->longest.longest_ns) {
 		stalls->longest.process = resource->process;
-		stalls->longest.callback = callback;
+		stalls->longest.callback = event->callback;
 		stalls->longest.type = resource->type;
 		stalls->longest.fs_type = resource->fs_type;
 		stalls->longest.init_stack = resource->init_stack;
 		stalls->longest.longest_ns = ns;
-		stalls->longest.begin_ns = begin_ns;
+		stalls->longest.begin_ns = event->begin_ns;
 		stalls->longest.id = resource->id;
 	}
-	if (ns < stalls->over_ns)
+	if (length_of(event) < stalls->over_ns || (ns == 0 && length_of(event) > 0))
 		return;
-	row = uvh_stalls_row(stalls, resource, callback);
+	row = uvh_stalls_row(stalls, resource, event->callback);
 	row->count++;
 	row->total_ns += ns;
 	row->fs_ns += uvh_stalls_calls_ns(inside);
@@ -158,9 +145,32 @@ static void add_run(struct uvh_stalls *stalls, struct uvh_stall_state *state,
 	uvh_stalls_loop(stalls, resource->process, uvhooks_id_space(resource->id))->blocked_ns +=
 	    ns;
 	if (ns > row->longest_ns)
-		uvh_stalls_longest(row, resource, begin_ns, ns);
+		uvh_stalls_longest(row, resource, event->begin_ns, ns);
+	if (event->unfinished && ns > row->open_ns)
+		row->open_ns = ns;
 	state->row = row;
 	state->row_id = resource->id;
+}
+
+static void add_open(struct uvh_stalls *stalls, const struct uvh_trace_event *event)
+{
+	stalls->open = uvh_grow(stalls->open, &stalls->open_room, stalls->open_count + 1,
+				sizeof(*stalls->open));
+	stalls->open[stalls->open_count++] = (struct uvh_stall_open){
+	    .process = event->process,
+	    .id = event->async_id,
+	    .callback = event->callback,
+	    .type = event->type,
+	    .fs_type = event->fs_type,
+	    .begin_ns = event->begin_ns,
+	};
+}
+
+/* The process was killed in it, or still runs: how long it will have run is not known. */
+static bool is_open(const struct uvh_stalls *stalls, const struct uvh_trace_event *event)
+{
+	return event->unfinished && !event->process->ended &&
+	       event->process->last_ns <= stalls->to_ns && length_of(event) < stalls->over_ns;
 }
 
 static void leave(struct uvh_stalls *stalls, struct uvh_stall_state *state,
@@ -171,16 +181,15 @@ static void leave(struct uvh_stalls *stalls, struct uvh_stall_state *state,
 	bool known = frame != NULL && frame->id == event->async_id;
 
 	if (event->event == UVHOOKS_EVENT_LOOP_EXIT && event->begin_ns != 0)
-		add_loop_time(stalls, state, event->depth, event->begin_ns, event->time_ns,
-			      event->async_id);
+		add_loop_time(stalls, state, event);
 	if (event->event == UVHOOKS_EVENT_AFTER && event->begin_ns != 0 && wanted &&
-	    (known ? frame->on_loop : is_on_loop(state, event)))
-		add_run(stalls, state, event->resource, event->callback, event->begin_ns,
-			event->time_ns - event->begin_ns - event->inner_ns,
-			known ? &frame->inside : &nothing);
+	    (known ? frame->on_loop : is_on_loop(state, event))) {
+		if (!is_open(stalls, event))
+			add_run(stalls, state, event, known ? &frame->inside : &nothing);
+		else if (!state->top_left)
+			add_open(stalls, event);
+	}
 	drop_frames(state, event->depth);
-	if (state->depth > 0 && event->begin_ns != 0)
-		state->frames[state->depth - 1].inner_ns += event->time_ns - event->begin_ns;
 }
 
 /* The stack of a call comes right behind it, or not at all. */
@@ -194,19 +203,15 @@ static void settle_call(struct uvh_stalls *stalls, struct uvh_stall_state *state
 	uvh_stalls_add_call(&stalls->calls, &state->call);
 }
 
-/* Not more than has passed since the beginning: what a file says is not to be trusted. */
-static int64_t duration_of(const struct uvh_trace_event *event, int64_t since_ns)
+static void add_call(const struct uvh_stalls *stalls, struct uvh_stall_state *state,
+		     const struct uvh_trace_event *event)
 {
-	int64_t most_ns = event->time_ns > since_ns ? event->time_ns - since_ns : 0;
+	int64_t begin_ns = event->process->start_ns, ns;
 
-	if (event->duration_ns < 0)
-		return 0;
-	return event->duration_ns < most_ns ? event->duration_ns : most_ns;
-}
-
-static void add_call(struct uvh_stall_state *state, const struct uvh_trace_event *event)
-{
-	int64_t ns = duration_of(event, event->process->start_ns);
+	/* Not before there was anything: what a file says is not to be trusted. */
+	if (event->duration_ns < event->time_ns - begin_ns)
+		begin_ns = event->time_ns - event->duration_ns;
+	ns = uvh_trace_within(stalls->trace, begin_ns, event->time_ns);
 
 	if (!is_loop_below(state))
 		return;
@@ -263,16 +268,9 @@ static struct uvh_stall_inside *sampled(const struct uvh_stall_state *watchdog)
 static void add_stall(struct uvh_stalls *stalls, struct uvh_stall_state *state,
 		      const struct uvh_trace_event *event)
 {
-	struct frame *frame;
-
 	stalls->samples_seen = true;
 	state->stuck = stuck_thread(stalls, event);
 	state->stuck_id = event->async_id;
-	if (state->stuck == NULL)
-		return;
-	frame = frame_of(state->stuck, event->async_id);
-	if (frame != NULL && duration_of(event, frame->begin_ns) > frame->stalled_ns)
-		frame->stalled_ns = duration_of(event, frame->begin_ns);
 	if (sampled(state) != NULL)
 		uvh_stalls_add_sample(sampled(state), 0, 1);
 }
@@ -316,7 +314,7 @@ void uvh_stalls_add(struct uvh_stalls *stalls, const struct uvh_trace_event *eve
 		break;
 	case UVHOOKS_EVENT_FS_CALL:
 		if (wanted)
-			add_call(state, event);
+			add_call(stalls, state, event);
 		break;
 	case UVHOOKS_EVENT_STALL:
 		add_stall(stalls, state, event);
@@ -327,75 +325,22 @@ void uvh_stalls_add(struct uvh_stalls *stalls, const struct uvh_trace_event *eve
 	}
 }
 
-static void add_open(struct uvh_stalls *stalls, const struct uvh_stall_state *state,
-		     const struct frame *frame)
+/* What had not returned when all was read, the innermost first. */
+static void add_running(const struct uvh_trace_event *event, void *data)
 {
-	stalls->open = uvh_grow(stalls->open, &stalls->open_room, stalls->open_count + 1,
-				sizeof(*stalls->open));
-	stalls->open[stalls->open_count++] = (struct uvh_stall_open){
-	    .process = state->thread->process,
-	    .id = frame->id,
-	    .callback = frame->callback,
-	    .type = frame->type,
-	    .fs_type = frame->fs_type,
-	    .begin_ns = frame->begin_ns,
-	};
-}
+	struct uvh_stalls *stalls = data;
+	struct uvh_stall_state *state = state_of(stalls, event->thread);
 
-/* A callback that had not returned when the trace ended. */
-static void end_frame(struct uvh_stalls *stalls, struct uvh_stall_state *state,
-		      const struct frame *frame, int64_t end_ns, bool is_top)
-{
-	const struct uvh_trace_process *process = state->thread->process;
-	const struct uvh_trace_resource *resource =
-	    uvh_trace_find(stalls->trace, process, frame->id);
-	int64_t ns = end_ns - frame->begin_ns - frame->inner_ns;
-
-	if (resource == NULL || !frame->on_loop ||
-	    !uvh_trace_filter_wants_resource(stalls->filter, resource))
-		return;
-	if (ns >= stalls->over_ns) {
-		add_run(stalls, state, resource, frame->callback, frame->begin_ns, ns,
-			&frame->inside);
-		if (ns > state->row->open_ns)
-			state->row->open_ns = ns;
-	} else if (is_top && !process->ended) {
-		add_open(stalls, state, frame);
-	}
-}
-
-static void end_thread(struct uvh_stalls *stalls, struct uvh_stall_state *state)
-{
-	int64_t end_ns = state->thread->process->last_ns;
-
-	if (state->call_waits)
-		settle_call(stalls, state);
-	if (end_ns > stalls->to_ns)
-		end_ns = stalls->to_ns;
-	for (size_t i = 0; i < state->depth; i++)
-		if (state->frames[i].begin_ns + state->frames[i].stalled_ns > end_ns)
-			end_ns = state->frames[i].begin_ns + state->frames[i].stalled_ns;
-	for (size_t i = state->depth; i > 0; i--) {
-		struct frame *frame = &state->frames[i - 1];
-
-		if (frame->begin_ns == 0)
-			continue;
-		if (i > 1)
-			frame[-1].inner_ns += end_ns - frame->begin_ns;
-		if (frame->kind == CALLBACK)
-			end_frame(stalls, state, frame, end_ns, i == state->depth);
-		else if (frame->kind == LOOP)
-			add_loop_time(stalls, state, i - 1, frame->begin_ns, end_ns, frame->id);
-	}
-	drop_frames(state, 0);
-	free(state->frames);
-	state->frames = NULL;
+	leave(stalls, state, event, uvh_trace_filter_wants(stalls->filter, stalls->trace, event));
+	state->top_left = true;
 }
 
 void uvh_stalls_end(struct uvh_stalls *stalls)
 {
 	for (size_t i = 0; i < stalls->state_count; i++)
-		end_thread(stalls, stalls->states[i]);
+		if (stalls->states[i]->call_waits)
+			settle_call(stalls, stalls->states[i]);
+	uvh_trace_for_each_running(stalls->trace, add_running, stalls);
 	uvh_stalls_merge_rows(stalls);
 }
 
@@ -403,6 +348,8 @@ void uvh_stalls_free(struct uvh_stalls *stalls)
 {
 	for (size_t i = 0; i < stalls->state_count; i++) {
 		stalls->states[i]->thread->user = NULL;
+		drop_frames(stalls->states[i], 0);
+		free(stalls->states[i]->frames);
 		free(stalls->states[i]);
 	}
 	for (size_t i = 0; i < stalls->row_count; i++) {

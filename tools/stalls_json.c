@@ -9,7 +9,7 @@
  *   longest                    of all callbacks; null: there was none
  *   stalls                     by callback, type and the place where the resource was made:
  *     total_ns                 that they ran themselves; `share` is of their loop's time
- *     open_ns                  one still ran when the trace ended, for so long; 0: none did
+ *     open_ns                  one still ran when the trace or the window ended, for so long
  *     made, armed              where; `chain` and `triggers`: by whose callback, up to top level
  *     inside                   what the watchdog saw, by stack; `calls`: synchronous ones
  *   calls                      of the file system, synchronous, on loop threads

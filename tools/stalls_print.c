@@ -268,7 +268,8 @@ static void print_times(struct uvh_stalls *stalls, const struct uvh_stall_row *r
 	printf("at %s (%s)\n", uvh_moment_text(row->begin_ns - row->process->start_ns, at),
 	       uvhooks_id_text(row->id, id));
 	if (row->open_ns != 0)
-		printf("  %sstill ran when the trace ended, for %s so far%s\n", uvh_color(UVH_WARN),
+		printf("  %sstill ran when the %s ended, for %s so far%s\n", uvh_color(UVH_WARN),
+		       stalls->to_ns < row->process->last_ns ? "window" : "trace",
 		       uvh_duration_text(row->open_ns, all), uvh_color(UVH_PLAIN));
 }
 

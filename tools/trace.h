@@ -55,6 +55,7 @@ struct uvh_trace_process {
 	bool flight_recorder;      /* mode=ring: the beginning may be missing */
 	bool ended;                /* by itself: a killed process has no end */
 	bool stopped;              /* the recording was, and the process went on */
+	bool running;              /* it recorded on when the trace was opened */
 	int64_t start_ns;          /* when recording began; nanoseconds since 1970 */
 	int64_t last_ns;           /* its latest event: known from the packets' headers at once */
 	uint64_t events_discarded; /* by the recorder, in all streams; known at once */
@@ -169,10 +170,14 @@ struct uvh_trace_event {
 	/*
 	 * Of after, work_end and loop_exit: when the before, work_begin or loop_enter was; 0 if it
 	 * is not in the trace. `inner_ns` is how much of the time between was spent in callbacks
-	 * (or loops) inside it.
+	 * (or loops) inside it. `ran_ns` is how much of it lies in the window (uvh_trace_window),
+	 * `self_ns` how much of that was not spent inside it.
 	 */
 	int64_t begin_ns;
 	int64_t inner_ns;
+	int64_t ran_ns;
+	int64_t self_ns;
+	bool unfinished; /* of what uvh_trace_for_each_running() tells: it ran on */
 	/* Of a timer's before: when it was due; 0 if unknown. */
 	int64_t due_ns;
 	int64_t duration_ns;      /* of fs_call and stall */
@@ -209,14 +214,27 @@ void uvh_trace_close(struct uvh_trace *trace);
 bool uvh_trace_next(struct uvh_trace *trace, struct uvh_trace_event *event);
 
 /*
- * Nothing after this time (nanoseconds since 1970) is read: at the end, resources and loops stand
- * as they did then. Before the first event.
+ * The window that counts, in nanoseconds since 1970. Nothing behind it is read: at the end,
+ * resources and loops stand as they did then. What is before it is, but not counted as time that
+ * something ran. Before the first event.
  */
-void uvh_trace_end_at(struct uvh_trace *trace, int64_t end_ns);
+void uvh_trace_window(struct uvh_trace *trace, int64_t from_ns, int64_t to_ns);
+
+/* How much of a time lies in the window. This is where all of them are clipped. */
+int64_t uvh_trace_within(const struct uvh_trace *trace, int64_t begin_ns, int64_t end_ns);
+
+/*
+ * What still runs at the latest event read, of each thread the innermost first: `visit` gets the
+ * event that would end it, as if that came at the end of the window, or of the process's events.
+ * Once, when all has been read.
+ */
+void uvh_trace_for_each_running(struct uvh_trace *trace,
+				void (*visit)(const struct uvh_trace_event *event, void *data),
+				void *data);
 
 /*
  * Says on stderr, a line each, which parts could not be read and why. Returns how many parts;
- * 0 for a sound trace.
+ * 0 for a sound trace, and where only a flight recorder has removed some while they were read.
  */
 size_t uvh_trace_say_damage(const struct uvh_trace *trace);
 

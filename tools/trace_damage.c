@@ -52,8 +52,14 @@ void uvh_damage_memory(struct uvh_trace *trace)
 
 size_t uvh_trace_say_damage(const struct uvh_trace *trace)
 {
+	struct uvh_folder **folders = trace->folders.items;
 	char **items = trace->damage.items;
 
+	for (size_t i = 0; i < trace->folders.count; i++)
+		if (folders[i]->overtaken)
+			uvh_say("%s: its flight recorder went on while this was read, and removed "
+				"events from the middle of it",
+				folders[i]->name);
 	for (size_t i = 0; i < trace->damage.count; i++)
 		uvh_say("%s", items[i]);
 	if (trace->more_damage != 0)

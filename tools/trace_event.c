@@ -1,217 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From records to events. What a short record leaves out is known from the resource and from the
- * stack of the thread, and both are kept here.
+ * From records to events. What a short record leaves out is known from the resource, and from what
+ * runs on the thread: trace_frames.c.
  */
 #include "trace_parts.h"
 
-#include <stdlib.h>
-
 #include "../shim/reading.h"
 
-/* A stack that is deeper is none: its afters are missing. */
-#define FRAMES_MAX 65536
-
-/* How far below the top a frame is looked for. What has ended is the top, as a rule. */
-#define SEARCH_MAX 256
-
-#define FIRST_FRAMES 16
-
 #define MS_NS INT64_C(1000000)
-
-static bool is_top_level(uvhooks_async_id id)
-{
-	return uvhooks_id_sequence(id) == 1;
-}
-
-static bool is_in_libuv(uvhooks_async_id id)
-{
-	return uvhooks_id_sequence(id) == 0;
-}
-
-/* Leaves the frame on top. What ran inside a frame that is left so ran in the one below, too. */
-static void drop_frame(struct uvh_stream *stream)
-{
-	struct uvh_frame *frame = &stream->frames[--stream->depth];
-
-	if (stream->depth != 0)
-		frame[-1].inner_ns += frame->inner_ns;
-	if (frame->resource != NULL)
-		uvh_resource_release(frame->resource);
-}
-
-static void drop_frames(struct uvh_stream *stream, unsigned int depth)
-{
-	while (stream->depth > depth)
-		drop_frame(stream);
-}
-
-static void push_frame(struct uvh_stream *stream, const struct uvh_frame *pushed)
-{
-	if (stream->depth == FRAMES_MAX)
-		drop_frames(stream, 0);
-	if (stream->depth == stream->room) {
-		unsigned int room = stream->room == 0 ? FIRST_FRAMES : stream->room * 2;
-		struct uvh_frame *frames =
-		    reallocarray(stream->frames, room, sizeof(*stream->frames));
-
-		if (frames == NULL) {
-			uvh_damage_memory(stream->folder->trace);
-			return;
-		}
-		stream->frames = frames;
-		stream->room = room;
-	}
-	stream->frames[stream->depth++] = *pushed;
-	if (pushed->resource != NULL)
-		uvh_resource_hold(pushed->resource);
-}
-
-/* The depth of the uppermost frame of a kind and an id; -1 if there is none. */
-static int find_frame(const struct uvh_stream *stream, int kind, uvhooks_async_id id)
-{
-	unsigned int lowest = stream->depth > SEARCH_MAX ? stream->depth - SEARCH_MAX : 0;
-
-	for (unsigned int i = stream->depth; i > lowest; i--) {
-		const struct uvh_frame *frame = &stream->frames[i - 1];
-
-		if (frame->id == id && (kind < 0 || frame->kind == (enum uvh_frame_kind) kind))
-			return (int) i - 1;
-	}
-	return -1;
-}
-
-/* Down to the frame that holds it all: the loop, in all likelihood the one that was there before.
- */
-static void drop_to_loop(struct uvh_stream *stream, uvhooks_async_id id)
-{
-	while (stream->depth != 0) {
-		const struct uvh_frame *top = &stream->frames[stream->depth - 1];
-
-		if (top->kind == UVH_FRAME_LOOP &&
-		    uvhooks_id_space(top->id) == uvhooks_id_space(id))
-			return;
-		drop_frame(stream);
-	}
-}
-
-/*
- * The stack is what `execution` says, as far as that can be known. An id that is not on it began
- * while nothing was read.
- */
-static void mend_stack(struct uvh_stream *stream, uvhooks_async_id execution)
-{
-	struct uvh_frame frame = {.id = execution, .kind = UVH_FRAME_CALLBACK};
-	int found = find_frame(stream, -1, execution);
-
-	if (is_top_level(execution) || found >= 0) {
-		drop_frames(stream, (unsigned int) (found + 1));
-		return;
-	}
-	drop_to_loop(stream, execution);
-	if (is_in_libuv(execution))
-		frame.kind = UVH_FRAME_LOOP;
-	else
-		frame.resource = uvh_resource_find(stream->folder, execution);
-	push_frame(stream, &frame);
-}
-
-/*
- * Something is missing in front of this record. The execution id of the packet was taken during its
- * first event; so if that begins a callback, it tells nothing of what was on the stack before, and
- * some events tell themselves.
- */
-static void mend(struct uvh_stream *stream, unsigned int event, const struct uvh_record *record)
-{
-	uvhooks_async_id execution = stream->execution;
-
-	stream->gap = false;
-	if (event == UVHOOKS_EVENT_LOOP_ENTER)
-		execution = record->execution;
-	if ((event == UVHOOKS_EVENT_BEFORE || event == UVHOOKS_EVENT_WORK_BEGIN) &&
-	    execution == record->id)
-		drop_to_loop(stream, record->id);
-	else
-		mend_stack(stream, execution);
-	/* A callback that runs now may have ended and begun again. */
-	for (unsigned int i = 0; i < stream->depth; i++) {
-		if (stream->frames[i].kind != UVH_FRAME_LOOP)
-			stream->frames[i].begin_ns = 0;
-	}
-}
-
-/* What `kind` is entered by and left by an event; -1: it is neither. */
-static int kind_begun(unsigned int event)
-{
-	switch (event) {
-	case UVHOOKS_EVENT_BEFORE:
-		return UVH_FRAME_CALLBACK;
-	case UVHOOKS_EVENT_WORK_BEGIN:
-		return UVH_FRAME_WORK;
-	case UVHOOKS_EVENT_LOOP_ENTER:
-		return UVH_FRAME_LOOP;
-	}
-	return -1;
-}
-
-static int kind_ended(unsigned int event)
-{
-	switch (event) {
-	case UVHOOKS_EVENT_AFTER:
-		return UVH_FRAME_CALLBACK;
-	case UVHOOKS_EVENT_WORK_END:
-		return UVH_FRAME_WORK;
-	case UVHOOKS_EVENT_LOOP_EXIT:
-		return UVH_FRAME_LOOP;
-	}
-	return -1;
-}
-
-static void enter(struct uvh_stream *stream, struct uvh_trace_event *event, int kind)
-{
-	struct uvh_resource *resource = (struct uvh_resource *) event->resource;
-	struct uvh_frame frame = {
-	    .id = event->async_id,
-	    .kind = (enum uvh_frame_kind) kind,
-	    .callback = event->callback,
-	    .flags = event->flags,
-	    .begin_ns = event->time_ns,
-	    .resource = resource == &stream->folder->stranger ? NULL : resource,
-	};
-
-	event->depth = stream->depth;
-	push_frame(stream, &frame);
-}
-
-static void leave(struct uvh_stream *stream, struct uvh_trace_event *event, int kind, bool is_short)
-{
-	int found = find_frame(stream, kind, event->async_id);
-	struct uvh_frame *frame;
-
-	event->depth = stream->depth;
-	if (found < 0) {
-		/* That it was the latest armed is likely. */
-		if (is_short && event->resource != NULL)
-			event->callback = event->resource->callback;
-		return;
-	}
-	drop_frames(stream, (unsigned int) found + 1);
-	frame = &stream->frames[found];
-	event->depth = (unsigned int) found;
-	if (is_short) {
-		event->callback = frame->callback;
-		event->flags = frame->flags;
-		if (event->callback == 0 && event->resource != NULL)
-			event->callback = event->resource->callback;
-	}
-	if (frame->begin_ns != 0) {
-		event->begin_ns = frame->begin_ns;
-		event->inner_ns = frame->inner_ns;
-		/* The frame below counts all of it, not only what was inside of it. */
-		frame->inner_ns = event->time_ns - frame->begin_ns;
-	}
-	drop_frame(stream);
-}
 
 int64_t uvh_monotonic_ms(const struct uvh_stream *stream, uint64_t ms)
 {
@@ -225,6 +21,18 @@ int64_t uvh_monotonic_ms(const struct uvh_stream *stream, uint64_t ms)
 	return ns > 0 ? ns : 0;
 }
 
+/* Does it say all that there is to say? */
+static bool is_wide(enum uvh_layout layout)
+{
+	return layout == UVH_LAYOUT_wide || layout == UVH_LAYOUT_wide_due;
+}
+
+static bool has_due(enum uvh_layout layout)
+{
+	return layout == UVH_LAYOUT_run_due || layout == UVH_LAYOUT_arm_due ||
+	       layout == UVH_LAYOUT_wide_due;
+}
+
 /* Of a record with the low 32 bits of it: when a timer is due. 0: not known. */
 static int64_t due_ns(const struct uvh_stream *stream, enum uvh_layout layout,
 		      const struct uvh_record *record)
@@ -232,7 +40,7 @@ static int64_t due_ns(const struct uvh_stream *stream, enum uvh_layout layout,
 	const struct uvh_clock *clock = &stream->folder->clock;
 	int64_t now_ns, due_ms;
 
-	if (!clock->has_monotonic || (layout != UVH_LAYOUT_run_due && layout != UVH_LAYOUT_arm_due))
+	if (!clock->has_monotonic || !has_due(layout))
 		return 0;
 	if (__builtin_sub_overflow(stream->next_ns, clock->from_monotonic_ns, &now_ns))
 		return 0;
@@ -247,7 +55,7 @@ static void describe(struct uvh_resource *resource, unsigned int event, enum uvh
 {
 	struct uvh_trace_resource *shown = &resource->shown;
 
-	if (layout != UVH_LAYOUT_wide && layout != UVH_LAYOUT_init)
+	if (!is_wide(layout) && layout != UVH_LAYOUT_init)
 		return;
 	shown->type = record->type;
 	shown->fs_type = record->fs_type;
@@ -291,11 +99,7 @@ static void on_before(struct uvh_trace_resource *shown, struct uvh_trace_event *
 	} else if (shown->type == UVHOOKS_TIMERWRAP) {
 		event->due_ns = shown->due_ns;
 		shown->due_ns = next_due_ns;
-		/* A wide record does not say whether it repeats. */
-		if (layout == UVH_LAYOUT_run)
-			shown->armed = false;
-		else if (layout == UVH_LAYOUT_run_due)
-			shown->armed = !shown->destroyed;
+		shown->armed = has_due(layout) && !shown->destroyed;
 	}
 }
 
@@ -316,7 +120,7 @@ static void happen(struct uvh_stream *stream, struct uvh_trace_event *event, enu
 {
 	struct uvh_resource *resource = (struct uvh_resource *) event->resource;
 	struct uvh_trace_resource *shown = event->resource;
-	bool is_short = layout != UVH_LAYOUT_wide;
+	bool is_short = !is_wide(layout);
 
 	switch (event->event) {
 	case UVHOOKS_EVENT_INIT:
@@ -400,6 +204,7 @@ static uvhooks_async_id implied_execution(enum uvh_layout layout, unsigned int e
 	case UVH_LAYOUT_arm:
 	case UVH_LAYOUT_arm_due:
 	case UVH_LAYOUT_wide:
+	case UVH_LAYOUT_wide_due:
 	case UVH_LAYOUT_of:
 	case UVH_LAYOUT_stuck:
 	case UVH_LAYOUT_stack:
@@ -423,7 +228,7 @@ static void of_loop(struct uvh_stream *stream, struct uvh_trace_event *event,
 	event->fs_type = record->fs_type;
 	event->no_loop = (record->flags & UVHOOKS_TRACE_NO_LOOP) != 0;
 	event->trigger_async_id = record->trigger;
-	if (layout == UVH_LAYOUT_wide)
+	if (is_wide(layout))
 		return;
 	event->fs_type = UVHOOKS_FS_NONE;
 	if (stream->depth > (event->event == UVHOOKS_EVENT_LOOP_EXIT ? 1 : 0))
@@ -512,7 +317,7 @@ static void hand_over(struct uvh_stream *stream)
 {
 	stream->thread = uvh_thread_add(stream->folder, stream->instance, stream->next_thread_id);
 	stream->next_thread_id = 0;
-	drop_frames(stream, 0);
+	uvh_frames_drop(stream);
 }
 
 void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
@@ -520,7 +325,6 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	struct uvh_trace *trace = stream->folder->trace;
 	struct uvh_record record;
 	enum uvh_layout layout = uvh_stream_record(stream, &event->event, &record);
-	int kind;
 
 	event->ticks = stream->ticks;
 	event->time_ns = stream->next_ns;
@@ -531,25 +335,20 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event)
 	event->other_async_id = record.other;
 	event->callback = record.callback;
 	event->begin_ns = event->inner_ns = event->due_ns = 0;
+	event->ran_ns = event->self_ns = 0;
+	event->unfinished = false;
 	if (UVH_UNLIKELY(stream->next_thread_id != 0))
 		hand_over(stream);
 	event->thread = stream->thread;
 	if (UVH_UNLIKELY(stream->gap))
-		mend(stream, event->event, &record);
+		uvh_frames_mend(stream, event->event, &record);
 	take_rare(stream, event, layout, &record);
 	find_subject(stream, event, layout, &record);
 	/* Good until the next event, even if its last frame is left now. */
 	if (event->resource != NULL &&
 	    (event->resource->destroyed || event->event == UVHOOKS_EVENT_DESTROY))
 		trace->parting = (struct uvh_resource *) event->resource;
-	kind = kind_begun(event->event);
-	if (kind >= 0) {
-		enter(stream, event, kind);
-	} else if ((kind = kind_ended(event->event)) >= 0) {
-		leave(stream, event, kind, layout != UVH_LAYOUT_wide);
-	} else {
-		event->depth = stream->depth;
-	}
+	uvh_frames_follow(stream, event, !is_wide(layout));
 	if (event->resource != NULL)
 		happen(stream, event, layout, &record);
 	if (event->event == UVH_TRACE_STACK) {

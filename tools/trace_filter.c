@@ -438,10 +438,10 @@ bool uvh_trace_filter_wants_resource(struct uvh_trace_filter *filter,
 	       has_callback(filter, resource);
 }
 
-void uvh_trace_filter_end(const struct uvh_trace_filter *filter, struct uvh_trace *trace)
+void uvh_trace_filter_set_window(const struct uvh_trace_filter *filter, struct uvh_trace *trace)
 {
 	int64_t from_ns, to_ns;
 
 	uvh_trace_filter_window(filter, trace, &from_ns, &to_ns);
-	uvh_trace_end_at(trace, to_ns);
+	uvh_trace_window(trace, from_ns, to_ns);
 }

@@ -81,8 +81,8 @@ bool uvh_trace_filter_wants_resource(struct uvh_trace_filter *filter,
 bool uvh_trace_filter_wants_process(const struct uvh_trace_filter *filter,
 				    const struct uvh_trace_process *process);
 
-/* The trace ends with --to. Before its first event. */
-void uvh_trace_filter_end(const struct uvh_trace_filter *filter, struct uvh_trace *trace);
+/* --from and --to become the trace's window. Before its first event. */
+void uvh_trace_filter_set_window(const struct uvh_trace_filter *filter, struct uvh_trace *trace);
 
 /* --from and --to as nanoseconds since 1970: INT64_MIN and INT64_MAX where they are not given. */
 void uvh_trace_filter_window(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,

@@ -57,6 +57,15 @@ bool uvh_names_are_process(struct dirent **names, int count)
 	return false;
 }
 
+/* A file that vanishes while the process runs was a flight recorder's, or is missed by its number.
+ */
+static void tell_unreadable(const struct uvh_folder *folder, const char *name, int error)
+{
+	if (error != ENOENT || !folder->process.running)
+		uvh_damage(folder->trace, folder->name, name, UVH_NO_OFFSET, "cannot be read: %s",
+			   error == 0 ? "it has become shorter" : strerror(error));
+}
+
 /* A file of the folder, if it is one that can be read. */
 static bool find_file(struct uvh_folder *folder, const char *name, struct uvh_file *file)
 {
@@ -71,7 +80,7 @@ static bool find_file(struct uvh_folder *folder, const char *name, struct uvh_fi
 		free(path);
 	}
 	if (found != 0) {
-		uvh_damage(trace, folder->name, name, UVH_NO_OFFSET, "%s", strerror(errno));
+		tell_unreadable(folder, name, errno);
 		return false;
 	}
 	if (!S_ISREG(status.st_mode)) {
@@ -87,12 +96,12 @@ static bool find_file(struct uvh_folder *folder, const char *name, struct uvh_fi
 	};
 	errno = 0;
 	if (file->size == 0) {
-		uvh_damage(trace, folder->name, name, UVH_NO_OFFSET, "the file is empty");
+		if (!folder->process.running)
+			uvh_damage(trace, folder->name, name, UVH_NO_OFFSET, "the file is empty");
 		return false;
 	}
 	if (uvh_file_read(file, 0, &byte, 1) != 1) {
-		uvh_damage(trace, folder->name, name, UVH_NO_OFFSET, "cannot be read: %s",
-			   errno == 0 ? "it has become shorter" : strerror(errno));
+		tell_unreadable(folder, name, errno);
 		return false;
 	}
 	return true;
@@ -392,6 +401,7 @@ void uvh_folder_open(struct uvh_trace *trace, const char *path, const char *name
 	struct dirent **names = NULL;
 	struct uvh_folder *folder = NULL, **item = NULL;
 	int count = uvh_names(path, &names);
+	bool runs = false;
 
 	if (count < 0) {
 		uvh_damage(trace, name, NULL, UVH_NO_OFFSET, "cannot be opened: %s",
@@ -402,7 +412,7 @@ void uvh_folder_open(struct uvh_trace *trace, const char *path, const char *name
 		/* It may add files. */
 		uvh_file_names_free(names, count);
 		names = NULL;
-		uvh_trace_recover(path);
+		runs = uvh_trace_recover(path);
 		count = uvh_names(path, &names);
 		folder = calloc(1, sizeof(*folder));
 		item = folder == NULL ? NULL : uvh_array_add(&trace->folders, sizeof(*item));
@@ -410,6 +420,7 @@ void uvh_folder_open(struct uvh_trace *trace, const char *path, const char *name
 	if (item != NULL) {
 		*item = folder;
 		folder->trace = trace;
+		folder->process.running = runs;
 		folder->path = strdup(path);
 		folder->name = uvh_text(&trace->texts, name, strlen(name));
 		if (folder->path != NULL)

@@ -206,10 +206,11 @@ static void measure(struct uvh_file *file, const struct uvh_packet_rules *rules,
 		packet->bytes = sizes[0]; /* then something foreign follows it, which is told of */
 		packet->next = packet->offset + sizes[0];
 	} else if (sizes[0] != 0 && packet->next == file->size) {
-		TELL(packet->offset,
-		     "a packet of %" PRIu64 " bytes is cut short; the %" PRIu64
-		     " that are there were read",
-		     sizes[0], packet->bytes);
+		if (!file->folder->process.running)
+			TELL(packet->offset,
+			     "a packet of %" PRIu64 " bytes is cut short; the %" PRIu64
+			     " that are there were read",
+			     sizes[0], packet->bytes);
 	} else {
 		TELL(packet->offset,
 		     "the size of a packet is wrong; it was read up to byte %" PRIu64
@@ -230,7 +231,9 @@ bool uvh_packet_find(struct uvh_file *file, uint64_t offset, const struct uvh_pa
 		const char *wrong;
 
 		if (got < sizeof(bytes)) {
-			TELL(offset, got < file->size - offset
+			if (!file->folder->process.running)
+				TELL(offset,
+				     got < file->size - offset
 					 ? "cannot be read on; the rest of the file was left out"
 					 : "cut within the header of a packet; that was left out");
 			return false;
@@ -298,11 +301,15 @@ void uvh_window_read(struct uvh_window *window)
 	window->rest -= got;
 	if (got == wanted)
 		return;
+	window->rest = 0;
+	if (uvh_is_removing(window->file->folder)) {
+		window->file->folder->overtaken = true;
+		return;
+	}
 	uvh_damage(window->file->folder->trace, window->file->folder->name, window->file->name,
 		   window->offset,
 		   "the file has become shorter, or cannot be read any more; the "
 		   "rest of this packet was left out");
-	window->rest = 0;
 }
 
 void uvh_window_free(struct uvh_window *window)

@@ -183,6 +183,7 @@ struct uvh_frame {
 	uint16_t flags;
 	int64_t begin_ns; /* 0: before what is in the trace */
 	int64_t inner_ns;
+	int64_t inner_ran_ns;          /* of that, in the window */
 	struct uvh_resource *resource; /* NULL for loops, and for what is not known */
 };
 
@@ -226,6 +227,7 @@ struct uvh_folder {
 	char *path;
 	const char *name;
 	bool has_packets;
+	bool overtaken; /* what was there to be read was removed meanwhile, and that is no damage */
 	struct uvh_metadata metadata;
 	struct uvh_clock clock;
 	uint64_t first_ticks, last_ticks; /* of all packets of events */
@@ -272,7 +274,7 @@ struct uvh_trace {
 
 	struct uvh_turn *heap; /* of the streams with records, the earliest first */
 	size_t heap_count;
-	int64_t end_ns; /* what comes later is not read */
+	int64_t from_ns, to_ns; /* the window: what comes later is not read */
 
 	struct uvh_resource_list alive, remembered;
 	struct uvh_resource *parting;            /* destroyed, but good until the next event */
@@ -320,6 +322,15 @@ static inline int64_t uvh_clock_ns(const struct uvh_clock *clock, uint64_t ticks
 	if (UVH_UNLIKELY(ns < 1))
 		return 1;
 	return UVH_UNLIKELY(ns > INT64_MAX) ? INT64_MAX : (int64_t) ns;
+}
+
+/*
+ * The process goes on while it is read: the newest packet is only half there, or a flight recorder
+ * removes the oldest files. Neither is damage.
+ */
+static inline bool uvh_is_removing(const struct uvh_folder *folder)
+{
+	return folder->process.running && folder->process.flight_recorder;
 }
 
 /* trace_damage.c */
@@ -456,6 +467,20 @@ void uvh_stream_event(struct uvh_stream *stream, struct uvh_trace_event *event);
 
 /* Nanoseconds since 1970 of a time on libuv's clock, in milliseconds; 0: it is 0, or not known. */
 int64_t uvh_monotonic_ms(const struct uvh_stream *stream, uint64_t ms);
+
+/* trace_frames.c */
+
+/* The event begins, ends, or happens inside what runs on its thread. */
+void uvh_frames_follow(struct uvh_stream *stream, struct uvh_trace_event *event, bool is_short);
+
+/* Something is missing in front of this record. */
+void uvh_frames_mend(struct uvh_stream *stream, unsigned int event,
+		     const struct uvh_record *record);
+
+void uvh_frames_drop(struct uvh_stream *stream);
+
+/* The event that would end the innermost frame at the end of what is told of. False: none runs. */
+bool uvh_frames_end(struct uvh_stream *stream, struct uvh_trace_event *event);
 
 /* trace_thread.c */
 

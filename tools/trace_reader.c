@@ -71,16 +71,54 @@ bool uvh_trace_next(struct uvh_trace *trace, struct uvh_trace_event *event)
 		advance(trace);
 	}
 	if (UVH_UNLIKELY(trace->heap_count == 0) ||
-	    UVH_UNLIKELY(trace->heap[0].next_ns > trace->end_ns))
+	    UVH_UNLIKELY(trace->heap[0].next_ns > trace->to_ns))
 		return false;
 	uvh_stream_event(trace->heap[0].stream, event);
 	advance(trace);
 	return true;
 }
 
-void uvh_trace_end_at(struct uvh_trace *trace, int64_t end_ns)
+void uvh_trace_window(struct uvh_trace *trace, int64_t from_ns, int64_t to_ns)
 {
-	trace->end_ns = end_ns;
+	trace->from_ns = from_ns;
+	trace->to_ns = to_ns;
+}
+
+int64_t uvh_trace_within(const struct uvh_trace *trace, int64_t begin_ns, int64_t end_ns)
+{
+	if (begin_ns < trace->from_ns)
+		begin_ns = trace->from_ns;
+	if (end_ns > trace->to_ns)
+		end_ns = trace->to_ns;
+	return end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+static void end_stream(struct uvh_stream *stream,
+		       void (*visit)(const struct uvh_trace_event *event, void *data), void *data)
+{
+	struct uvh_trace *trace = stream->folder->trace;
+	struct uvh_trace_event event;
+
+	while (uvh_frames_end(stream, &event)) {
+		struct uvh_resource *parting = trace->parting;
+
+		if (event.resource != NULL || event.event == UVHOOKS_EVENT_LOOP_EXIT)
+			visit(&event, data);
+		trace->parting = NULL;
+		if (parting != NULL)
+			uvh_resource_settle(trace, parting);
+	}
+}
+
+void uvh_trace_for_each_running(struct uvh_trace *trace,
+				void (*visit)(const struct uvh_trace_event *event, void *data),
+				void *data)
+{
+	struct uvh_folder **folders = trace->folders.items;
+
+	for (size_t i = 0; i < trace->folders.count; i++)
+		for (size_t j = 0; j < folders[i]->stream_count; j++)
+			end_stream(&folders[i]->streams[j], visit, data);
 }
 
 static bool make_heap(struct uvh_trace *trace)
@@ -210,7 +248,7 @@ struct uvh_trace *uvh_trace_open(const char *path)
 		uvh_say("no memory to open %s", path);
 		return NULL;
 	}
-	trace->end_ns = INT64_MAX;
+	uvh_trace_window(trace, INT64_MIN, INT64_MAX);
 	if (!open_all(trace, path)) {
 		uvh_trace_close(trace);
 		return NULL;

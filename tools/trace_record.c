@@ -97,6 +97,17 @@ static void tell_of_missing(struct uvh_stream *stream, const struct uvh_packet *
 			   stream->sequence);
 }
 
+/* Packets may have been removed between two files only, with those that began them. */
+static void notice_missing(struct uvh_stream *stream, const struct uvh_packet *packet,
+			   const struct uvh_file *file)
+{
+	if (packet->offset == 0 && packet->header.packet_seq_num > stream->sequence &&
+	    uvh_is_removing(stream->folder))
+		stream->folder->overtaken = true;
+	else
+		tell_of_missing(stream, packet, file);
+}
+
 /* Is there something between the packet before and this one that is not in the trace? */
 static void notice_gap(struct uvh_stream *stream, const struct uvh_packet *packet,
 		       const struct uvh_file *file)
@@ -106,7 +117,7 @@ static void notice_gap(struct uvh_stream *stream, const struct uvh_packet *packe
 	if (!stream->has_sequence)
 		stream->gap = header->packet_seq_num != 0;
 	else if (header->packet_seq_num != stream->sequence + 1)
-		tell_of_missing(stream, packet, file);
+		notice_missing(stream, packet, file);
 	if (stream->has_sequence && (header->packet_seq_num != stream->sequence + 1 ||
 				     header->events_discarded != stream->discarded))
 		stream->gap = true;
@@ -195,6 +206,14 @@ static const char *take_head(struct uvh_stream *stream)
 	return NULL;
 }
 
+/* The process runs, and has not written more of the file yet. */
+static bool is_half_there(const struct uvh_stream *stream)
+{
+	const struct uvh_window *window = &stream->window;
+
+	return stream->folder->process.running && window->offset == window->file->size;
+}
+
 bool uvh_stream_next(struct uvh_stream *stream)
 {
 	struct uvh_window *window = &stream->window;
@@ -210,9 +229,10 @@ bool uvh_stream_next(struct uvh_stream *stream)
 		wrong = take_head(stream);
 		if (UVH_LIKELY(wrong == NULL))
 			break;
-		uvh_damage(stream->folder->trace, stream->folder->name, window->file->name,
-			   uvh_window_offset(window), "%s; the rest of this packet was left out",
-			   wrong);
+		if (!is_half_there(stream))
+			uvh_damage(stream->folder->trace, stream->folder->name, window->file->name,
+				   uvh_window_offset(window),
+				   "%s; the rest of this packet was left out", wrong);
 		uvh_window_skip(window);
 		stream->gap = true;
 	}

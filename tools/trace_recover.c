@@ -57,7 +57,7 @@ struct left_over {
 	bool has_uuid;
 };
 
-/* When the process of this id was started, in the kernel's unit; 0: there is none. */
+/* When the process of this id was started, in the kernel's unit; 0: there is none, or a zombie. */
 static unsigned long long start_of(long pid)
 {
 	char path[64], text[1024];
@@ -72,6 +72,8 @@ static unsigned long long start_of(long pid)
 	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
 	fclose(file);
 	at = strrchr(text, ')'); /* the end of field 2, which may hold anything */
+	if (at != NULL && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
+		return 0;
 	for (int field = 2; at != NULL && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at != NULL)
@@ -401,18 +403,20 @@ static bool open_list(struct left_over *left)
 	return true;
 }
 
-void uvh_trace_recover(const char *folder)
+bool uvh_trace_recover(const char *folder)
 {
 	struct left_over left = {.list = -1, .name = folder};
+	bool runs = false;
 
 	left.folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (left.folder < 0)
-		return;
+		return false;
 	if (open_list(&left) && read_list(&left)) {
 		read_uuid(&left);
 		for (size_t i = 0; i < left.count; i++)
 			attach(&left, &left.segments[i]);
-		if (!is_alive(&left))
+		runs = is_alive(&left);
+		if (!runs)
 			recover(&left);
 		for (size_t i = 0; i < left.count; i++)
 			if (left.segments[i].memory != NULL)
@@ -422,4 +426,5 @@ void uvh_trace_recover(const char *folder)
 	if (left.list >= 0)
 		close(left.list);
 	close(left.folder);
+	return runs;
 }

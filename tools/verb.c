@@ -91,7 +91,7 @@ static void read_events(struct uvh_question *question)
 	struct uvh_trace_event event;
 	size_t seen = 0;
 
-	uvh_trace_filter_end(question->filter, question->trace);
+	uvh_trace_filter_set_window(question->filter, question->trace);
 	while (uvh_trace_next(question->trace, &event)) {
 		question->event(question, &event);
 		if ((++seen & (PROGRESS_EVERY - 1)) == 0)

@@ -73,7 +73,8 @@ struct uvhooks_trace_packet {
  *   flags that a layout lacks     else none are set
  *   other_async_id                of start: the execution id; of stop: that of the latest start
  *
- * and whose ids all differ from the packet's id_base in the low 32 bits only. All else is wide.
+ * and whose ids all differ from the packet's id_base in the low 32 bits only. All else is wide, as
+ * are the last two, which do not fit into 5 bits, so that their heads are extended ones.
  */
 #define UVHOOKS_TRACE_RECORD_MAP(XX)                                                               \
 	XX(0, INIT, init)                                                                          \
@@ -103,13 +104,15 @@ struct uvhooks_trace_packet {
 	XX(27, TYPE_CHANGE, wide)                                                                  \
 	XX(28, LOOP_ENTER, wide)                                                                   \
 	XX(29, LOOP_EXIT, wide)                                                                    \
-	XX(30, BEFORE, run_due)
+	XX(30, BEFORE, run_due)                                                                    \
+	XX(40, START, wide_due)                                                                    \
+	XX(41, BEFORE, wide_due)
 
 /*
- * Rarer ones, whose numbers do not fit into 5 bits: their heads are extended ones. `stack` follows
- * the init, start, fs_call or stall that it belongs to in its stream, as `stack` in short does
- * where the id goes with id_base; `state` follows an init or start, a resource that is told alive,
- * or stands for itself where one is told at the end or when its loop is busy.
+ * Rarer ones, whose heads are extended ones, too. `stack` follows the init, start, fs_call or stall
+ * that it belongs to in its stream, as `stack` in short does where the id goes with id_base;
+ * `state` follows an init or start, a resource that is told alive, or stands for itself where one
+ * is told at the end or when its loop is busy.
  */
 #define UVHOOKS_TRACE_RARE_MAP(XX)                                                                 \
 	XX(32, REF, of)                                                                            \
@@ -119,7 +122,7 @@ struct uvhooks_trace_packet {
 	XX(36, LOOP_BUSY, of)                                                                      \
 	XX(37, STALL, stuck)
 
-#define UVHOOKS_TRACE_NUMBERS 40 /* all are less than that */
+#define UVHOOKS_TRACE_NUMBERS 42 /* all are less than that */
 
 /*
  * What is no event, but adds to one, or to what is known:
@@ -145,8 +148,10 @@ struct uvhooks_trace_packet {
 #define UVHOOKS_TRACE_LASTING_FLAGS                                                                \
 	(UVHOOKS_FLAG_NOOP | UVHOOKS_FLAG_CANCELLED | UVHOOKS_FLAG_CLOSING)
 
-#define UVHOOKS_TRACE_START_DUE  15
-#define UVHOOKS_TRACE_BEFORE_DUE 30
+#define UVHOOKS_TRACE_START_DUE       15
+#define UVHOOKS_TRACE_BEFORE_DUE      30
+#define UVHOOKS_TRACE_START_WIDE_DUE  40
+#define UVHOOKS_TRACE_BEFORE_WIDE_DUE 41
 
 /*
  * The layouts: fields as FIELD(bits, sign, name), behind the first word. `due_ms` is when a timer
@@ -164,6 +169,7 @@ struct uvhooks_trace_packet {
 	LAYOUT(arm_due, UVHOOKS_TRACE_ARM_DUE)                                                     \
 	LAYOUT(wake, UVHOOKS_TRACE_WAKE)                                                           \
 	LAYOUT(wide, UVHOOKS_TRACE_WIDE_FIELDS)                                                    \
+	LAYOUT(wide_due, UVHOOKS_TRACE_WIDE_DUE)                                                   \
 	LAYOUT(of, UVHOOKS_TRACE_OF)                                                               \
 	LAYOUT(call, UVHOOKS_TRACE_CALL)                                                           \
 	LAYOUT(stuck, UVHOOKS_TRACE_STUCK)                                                         \
@@ -212,6 +218,9 @@ struct uvhooks_trace_packet {
 	FIELD(16, u, flags)                                                                        \
 	FIELD(16, u, type)                                                                         \
 	FIELD(16, s, fs_type)
+#define UVHOOKS_TRACE_WIDE_DUE(FIELD)                                                              \
+	UVHOOKS_TRACE_WIDE_FIELDS(FIELD)                                                           \
+	FIELD(32, u, due_ms)
 #define UVHOOKS_TRACE_OF(FIELD)                                                                    \
 	FIELD(64, u, id)                                                                           \
 	FIELD(64, u, execution)

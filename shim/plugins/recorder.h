@@ -237,6 +237,9 @@ void recorder_clock_begin(struct recorder_moment *moment, struct recorder_clock 
 /* The same, where the time may have been taken before. */
 void recorder_clock_begin_or_look(struct recorder_moment *moment, struct recorder_clock *clock);
 
+/* The ticks of that first time. */
+uint64_t recorder_clock_begun(void);
+
 /* Is it time to look at the clocks again? Ever less often. */
 bool recorder_clock_is_due(uint64_t ticks);
 void recorder_clock_look(struct recorder_moment *moment, struct recorder_clock *clock);

@@ -153,6 +153,11 @@ void recorder_clock_begin_or_look(struct recorder_moment *moment, struct recorde
 		recorder_clock_look(moment, clock);
 }
 
+uint64_t recorder_clock_begun(void)
+{
+	return first.ticks;
+}
+
 bool recorder_clock_is_due(uint64_t ticks)
 {
 	return ticks >= atomic_load_explicit(&next_look, memory_order_relaxed);

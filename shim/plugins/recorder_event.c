@@ -67,11 +67,11 @@ unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t 
 			   ? event->event
 			   : wide;
 	case UVHOOKS_EVENT_BEFORE:
-		if (strange != 0 || !runs || (event->flags & ~UVHOOKS_TRACE_LASTING_FLAGS) != 0)
-			return wide;
-		values->flags = event->flags;
 		if (event->type == UVHOOKS_TIMERWRAP)
 			values->due_ms = recorder_due_ms(event, &repeats);
+		if (strange != 0 || !runs || (event->flags & ~UVHOOKS_TRACE_LASTING_FLAGS) != 0)
+			return repeats ? UVHOOKS_TRACE_BEFORE_WIDE_DUE : wide;
+		values->flags = event->flags;
 		return repeats ? UVHOOKS_TRACE_BEFORE_DUE : event->event;
 	case UVHOOKS_EVENT_WORK_BEGIN:
 		values->flags = event->flags;
@@ -93,13 +93,13 @@ unsigned int recorder_record_number(const struct uvhooks_event *event, uint64_t 
 	case UVHOOKS_EVENT_LOOP_EXIT:
 		return stranger == 0 && event->flags == 0 ? event->event : wide;
 	case UVHOOKS_EVENT_START:
+		if (event->type == UVHOOKS_TIMERWRAP)
+			values->due_ms = recorder_due_ms(event, &repeats);
 		if (stranger != 0 || event->other_async_id != event->execution_async_id)
-			return wide;
+			return event->type == UVHOOKS_TIMERWRAP ? UVHOOKS_TRACE_START_WIDE_DUE
+								: wide;
 		values->flags = event->flags;
-		if (event->type != UVHOOKS_TIMERWRAP)
-			return event->event;
-		values->due_ms = recorder_due_ms(event, &repeats);
-		return UVHOOKS_TRACE_START_DUE;
+		return event->type == UVHOOKS_TIMERWRAP ? UVHOOKS_TRACE_START_DUE : event->event;
 	case UVHOOKS_EVENT_STOP:
 		values->flags = event->flags;
 		return stranger == 0 ? event->event : wide;

@@ -428,11 +428,14 @@ static struct recorder_stream *take_stream(void)
 	return stream;
 }
 
-/* Nothing of an earlier recording is left; what a thread on the hot path may have added goes, too.
+/*
+ * Nothing of an earlier recording is left; what a thread on the hot path may have added goes, too.
+ * And nothing is older than the recording, be it the event that has begun it: in a fork's child.
  */
 static void begin_recording(struct recorder_stream *stream)
 {
 	memset(stream->buffer, 0, sizeof(*stream->buffer));
+	stream->buffer->last = recorder_clock_begun();
 	memset(&stream->header, 0, sizeof(stream->header));
 	stream->recording = atomic_load(&recordings);
 	stream->written = 0;

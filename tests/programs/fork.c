@@ -102,6 +102,21 @@ static void child_does_nothing(uv_loop_t *loop)
 	run_timer(loop, "parent");
 }
 
+/* The child has one event, and ends without telling anybody. */
+static void child_makes_one(uv_loop_t *loop)
+{
+	uv_timer_t timer;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		CHECK_OK(uv_timer_init(loop, &timer));
+		_exit(0);
+	}
+	wait_for(child);
+	run_timer(loop, "parent");
+}
+
 /* A new loop in the child, the old one left alone. */
 static void own_loop_in_child(uv_loop_t *loop)
 {
@@ -198,6 +213,7 @@ static const struct scene scenes[] = {
     {"without_exec", without_exec},
     {"in_callback", in_callback},
     {"child_does_nothing", child_does_nothing},
+    {"child_makes_one", child_makes_one},
     {"own_loop_in_child", own_loop_in_child},
     {"with_exec", with_exec},
     {"spawn", spawn},

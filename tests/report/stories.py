@@ -149,10 +149,9 @@ def story_leaks(folder):
     story.write()
 
 
-def story_chain(folder, links=50_000):
-    """Each timer makes the next one, and ends. So many that they are written without checks."""
-    story = Story(folder)
-    stream, on_step = story.main.stream, story.callback("on_step")
+def writer(story, callback):
+    """put(event, time_ns, async_id, execution): for so many timers that there are no checks."""
+    stream = story.main.stream
     numbers = {RECORDS[number][0]: number for number in sorted(RECORDS, reverse=True)}
 
     def put(event, time_ns, async_id, execution):
@@ -162,10 +161,17 @@ def story_chain(folder, links=50_000):
         stream.records += (number | ticks % LOW_TIME << 5).to_bytes(4, "little") + pack_fields(
             RECORDS[number][1], {
                 "id": async_id, "trigger": execution, "execution": execution, "other": 0,
-                "callback": 0 if event == "init" else on_step, "flags": 0,
+                "callback": 0 if event == "init" else callback, "flags": 0,
                 "type": TYPES["TIMERWRAP"], "fs_type": -1})
         stream.end = ticks
 
+    return put
+
+
+def story_chain(folder, links=50_000):
+    """Each timer makes the next one, and ends."""
+    story = Story(folder)
+    put = writer(story, story.callback("on_step"))
     put("init", 0, 2, 1)
     put("start", 1, 2, 1)
     for link in range(2, 2 + links):
@@ -175,6 +181,18 @@ def story_chain(folder, links=50_000):
         put("after", 100 * link + 10, link, link)
         put("destroy", 100 * link + 11, link, 0)
     story.write(ended=False)
+
+
+def story_deep(folder, depth=70_000):
+    """Callbacks one inside the other."""
+    story = Story(folder)
+    put = writer(story, story.callback("on_step"))
+    for number in range(depth):
+        put("init", number, 2 + number, 1 + number)
+        put("before", number, 2 + number, 2 + number)
+    for number in reversed(range(depth)):
+        put("after", 2 * depth - number, 2 + number, 2 + number)
+    story.write()
 
 
 def story_lost(folder):
@@ -312,6 +330,35 @@ def story_stuck(folder):
     story.at(0, "init", 2, type="TIMERWRAP")
     story.at(1 * MS, "loop_enter", 0)
     story.at(10 * MS, "before", 2, callback="on_stuck")
+    story.write(ended=False)
+
+
+def story_inside(folder):
+    """A callback of 100 ms with another one inside it."""
+    story = Story(folder)
+    story.at(0, "init", 2, type="TIMERWRAP")
+    story.at(1, "init", 3, type="Task")
+    story.at(2 * MS, "loop_enter", 0)
+    story.at(10 * MS, "before", 2, callback="on_timer")
+    story.run(30 * MS, 80 * MS, 3, "do_task")
+    story.at(110 * MS, "after", 2)
+    story.at(202 * MS, "loop_exit", 0)
+    story.write()
+
+
+def story_elsewhere(folder):
+    """Timers of a loop whose ids are not those of the thread's packet: one of them repeats."""
+    story = Story(folder)
+    other, one = story.thread(1), 1 << SEQUENCE_BITS
+    story.at(0, "init", 2, type="UVTHREAD", no_loop=True)
+    story.at(1 * MS, "before", 2, thread=other)
+    for timer, callback, delay in ((one | 2, "on_once", 20), (one | 3, "on_again", 10)):
+        story.at(2 * MS, "init", timer, type="TIMERWRAP", thread=other)
+        story.at(2 * MS, "start", timer, thread=other, callback=callback, due_ns=delay * MS)
+    story.at(3 * MS, "loop_enter", one, thread=other)
+    story.run(11 * MS, 11 * MS + 1, one | 3, "on_again", thread=other, due_ns=20 * MS)
+    story.run(23 * MS, 23 * MS + 1, one | 3, "on_again", thread=other, due_ns=30 * MS)
+    story.run(25 * MS, 25 * MS + 1, one | 2, "on_once", thread=other)
     story.write(ended=False)
 
 

@@ -125,6 +125,8 @@ static void check_event(const struct uvh_trace *trace, const struct uvh_trace_ev
 	EXPECT(event->begin_ns <= event->time_ns);
 	if (event->begin_ns != 0)
 		EXPECT(event->inner_ns >= 0 && event->inner_ns <= event->time_ns - event->begin_ns);
+	EXPECT(event->ran_ns >= 0 && event->ran_ns <= event->time_ns - event->begin_ns);
+	EXPECT(event->self_ns >= 0 && event->self_ns <= event->ran_ns);
 	expect_text(uvh_trace_type_name(event->process, event->type));
 	expect_text(uvh_trace_callback_name(event->process, event->callback));
 	check_stack(event->process, event->stack);
@@ -154,6 +156,12 @@ static void check_live(struct uvh_trace_resource *resource, void *data)
 	EXPECT(!resource->destroyed);
 	check_resource(live->trace, resource);
 	live->count++;
+}
+
+static void check_running(const struct uvh_trace_event *event, void *data)
+{
+	EXPECT(event->unfinished);
+	check_event(data, event, event->begin_ns);
 }
 
 static void check_processes(const struct uvh_trace *trace)
@@ -195,6 +203,7 @@ struct checked check_trace(const char *path)
 		last_ns = event.time_ns;
 		checked.events++;
 	}
+	uvh_trace_for_each_running(trace, check_running, trace);
 	uvh_trace_for_each_live(trace, check_live, &live);
 	checked.damage = uvh_trace_say_damage(trace);
 	uvh_trace_close(trace);

@@ -123,6 +123,10 @@ def scene_wide(folder):
     second.init(8, at + 85, type="UVTHREAD", no_loop=True)
     second.after(one | 2, at + 95)
     second.start(one | 2, at + 95, execution=one | 1, callback=4, due_ms=5_000_003)
+    second.before(one | 2, at + 96, callback=4, due_ms=5_000_004, wide=True)
+    second.after(one | 2, at + 97)
+    second.before(one | 2, at + 98, callback=4, due_ms=5_000_005)
+    second.after(one | 2, at + 99)
     process.define_counter("untracked_callbacks", 7)
     return [process]
 

@@ -27,7 +27,7 @@ TYPES = {entry[0]: number for number, entry in enumerate(entries(TYPES_H["UVHOOK
 FLAGS = {entry[1]: 1 << int(entry[2]) for entry in entries(TYPES_H["UVHOOKS_FLAG_MAP"])}
 FS = {name: int(number) for number, name in entries(TYPES_H["UVHOOKS_FS_MAP"])}
 EVENTS = [entry[1] for entry in entries(TYPES_H["UVHOOKS_EVENT_MAP"])]
-NAMED_TYPE, NO_LOOP, WIDE, RESOURCE, START_DUE, BEFORE_DUE, EXTENDED = 1024, 0x8000, 16, 14, 15, 30, 31
+NAMED_TYPE, NO_LOOP, WIDE, RESOURCE, EXTENDED = 1024, 0x8000, 16, 14, 31
 
 BEGINS = ("before", "work_begin", "loop_enter")
 KINDS = {"before": "callback", "after": "callback", "work_begin": "work", "work_end": "work",
@@ -57,7 +57,7 @@ RARE = {event.lower(): (int(number), layout)
         for number, event, layout in entries(TRACE_H["UVHOOKS_TRACE_RARE_MAP"])}
 RECORDS.update({number: (event, layout) for event, (number, layout) in RARE.items()})
 # Those whose ids are whole ones.
-WHOLE = {"wide", "stack_wide", "state"} | {layout for _, layout in RARE.values()}
+WHOLE = {"wide", "wide_due", "stack_wide", "state"} | {layout for _, layout in RARE.values()}
 DEFINITIONS = {name: int(number)
                for number, name, _ in entries(TRACE_H["UVHOOKS_TRACE_DEFINITION_MAP"])}
 DEFINITION_FIELDS = {name: TRACE_H[macro]

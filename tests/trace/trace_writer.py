@@ -11,8 +11,8 @@ import uuid
 
 import trace_metadata
 from trace_format import (
-    ADDITIONS, BEFORE_DUE, BEGINS, DEFINITIONS, EVENTS, EXTENDED, FLAGS, FS, HEADER_BYTES, KINDS, LASTING,
-    LAYOUTS, LOW_TIME, NAMED_TYPE, NO_LOOP, RARE, RECORDS, RESOURCE, SEQUENCE_BITS, START_DUE, TYPES,
+    ADDITIONS, BEGINS, DEFINITIONS, EVENTS, EXTENDED, FLAGS, FS, HEADER_BYTES, KINDS, LASTING,
+    LAYOUTS, LOW_TIME, NAMED_TYPE, NO_LOOP, RARE, RECORDS, RESOURCE, SEQUENCE_BITS, TYPES,
     WHOLE, WIDE)
 
 
@@ -198,11 +198,10 @@ class Thread:
             short = False
         if "flags" not in held and values["flags"] and name not in ("after", "work_end"):
             short = False
-        if not short:
-            return WIDE + number
         if values["due_ms"] is not None:
-            return {"start": START_DUE, "before": BEFORE_DUE}[name]
-        return number
+            return next(due for due, (event, layout) in RECORDS.items() if event == name and
+                        layout.endswith("_due") and (layout == "wide_due") != short)
+        return number if short else WIDE + number
 
     def put(self, number, values, at, extended):
         stream = self.stream
@@ -214,7 +213,7 @@ class Thread:
                 fields[field] -= stream.id_base
         if fields["due_ms"] is None:
             fields["due_ms"] = 0
-        if values["no_loop"] and (layout in ("wide", "init")):
+        if values["no_loop"] and (layout in ("wide", "wide_due", "init")):
             fields["flags"] |= NO_LOOP
         if extended or number > EXTENDED or at - stream.end >= LOW_TIME:
             stream.records += struct.pack("<BIQ", EXTENDED, number, at)
@@ -265,7 +264,8 @@ class Thread:
         known = process.known.setdefault(async_id, {
             "type": 0, "fs_type": -1, "trigger": 0, "no_loop": False, "due": 0, "callback": 0})
         layout = RECORDS[number][1]
-        if layout in ("wide", "init") and not is_loop:
+        is_wide = layout in ("wide", "wide_due")
+        if (is_wide or layout == "init") and not is_loop:
             known.update({key: values[key] for key in ("type", "fs_type", "trigger", "no_loop")})
         has_due = any(field == "due_ms" for _, _, field in LAYOUTS[layout])
         due_ns = process.due_to_ns(values["due_ms"]) if has_due else 0
@@ -279,13 +279,13 @@ class Thread:
             known["due"] = due_ns
         depth, begin, inner, callback, flags = self.nest(name, async_id, time_ns,
                                                          values["callback"], values["flags"])
-        if name not in ("after", "work_end") or layout == "wide":
+        if name not in ("after", "work_end") or is_wide:
             callback, flags = values["callback"], values["flags"]
             if callback and name in ("init", "before", "start", "resource"):
                 known["callback"] = callback
         elif callback == 0:
             callback = known["callback"]
-        shown = values if layout == "wide" else {**values, **known}
+        shown = values if is_wide else {**values, **known}
         self.expected.append((time_ns, (
             f"{time_ns} {name} {text_id(async_id)} type={process.type_name(shown['type'])}"
             f" fs={shown['fs_type']} trigger={text_id(shown['trigger'])}"
