@@ -32,8 +32,19 @@ __attribute__((format(printf, 2, 3))) static void tell(struct answer *answer, co
 		answer->used += (size_t) wrote < room ? (size_t) wrote : room - 1;
 }
 
+/* Where the shim was turned off nothing begins again; what goes on may still be ended. */
+static bool is_over(struct answer *answer)
+{
+	if (uvh_is_off())
+		tell(answer, "the shim in this process was turned off, which holds for good: start "
+			     "the program again");
+	return uvh_is_off();
+}
+
 static int load(char *words, struct answer *answer)
 {
+	if (is_over(answer))
+		return -EPERM;
 	return uvh_plugins_request(words, true, answer->text, answer->bytes);
 }
 
@@ -71,6 +82,8 @@ static int change_hooks(const char *words, bool enable, struct answer *answer)
 
 static int enable(char *words, struct answer *answer)
 {
+	if (is_over(answer))
+		return -EPERM;
 	return change_hooks(words, true, answer);
 }
 

@@ -155,12 +155,15 @@ static const struct uvhooks_plugin *open_plugin(const char *name, const char *fo
 			 name, path);
 		return NULL;
 	}
-	if (plugin->abi != UVHOOKS_PLUGIN_ABI || plugin->size < UVHOOKS_PLUGIN_BYTES ||
-	    plugin->init == NULL) {
+	if (plugin->abi != UVHOOKS_PLUGIN_ABI || plugin->size < UVHOOKS_PLUGIN_BYTES) {
 		snprintf(error, error_bytes,
 			 "plugin '%s': made for plugin ABI %u (struct of %zu bytes), this is ABI "
 			 "%d (%zu bytes); compile it against this version's <uvhooks/plugin.h>",
 			 name, plugin->abi, plugin->size, UVHOOKS_PLUGIN_ABI, UVHOOKS_PLUGIN_BYTES);
+		return NULL;
+	}
+	if (plugin->init == NULL) {
+		snprintf(error, error_bytes, "plugin '%s': its uvhooks_plugin has no init", name);
 		return NULL;
 	}
 	return plugin;
@@ -303,11 +306,10 @@ static int answer_request(const struct request *request, bool may_load, char *er
 		snprintf(error, error_bytes, "plugin '%s' is not loaded", request->name);
 		return -ENOENT;
 	}
-	if (uvh_options.secure || uvh_is_off()) {
-		snprintf(error, error_bytes, "plugin '%s': nothing is loaded into %s",
-			 request->name,
-			 uvh_options.secure ? "a program that has gained rights"
-					    : "a process where the shim was turned off");
+	if (uvh_options.secure) {
+		snprintf(error, error_bytes,
+			 "plugin '%s': nothing is loaded into a program that has gained rights",
+			 request->name);
 		return -EPERM;
 	}
 	plugin = open_plugin(request->name, uvh_options.plugin_path, error, error_bytes);

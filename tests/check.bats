@@ -396,9 +396,18 @@ system_libuv() {
 		[ "$(row how)" = linked ]
 	done
 	printf 'echo no first line\n' >plain
-	chmod +x plain
-	run -0 --separate-stderr "$uvhooks" check ./plain
-	[ "$(row interpreter)" = /bin/sh ]
+	: >empty
+	chmod +x plain empty
+	for script in plain empty; do
+		run -0 --separate-stderr "$uvhooks" check "./$script"
+		[ "$(row interpreter)" = /bin/sh ]
+	done
+	# shellcheck disable=SC2016 # for env
+	printf '#!/usr/bin/env -S ${NAMED} word\n' >by-env-unknown
+	chmod +x by-env-unknown
+	run -0 --separate-stderr "$uvhooks" check ./by-env-unknown
+	[ "$(row interpreter)" = /usr/bin/env ]
+	[[ "$(row note)" == "what that env starts is not known"* ]]
 }
 
 @test "scripts that go round in a circle are an error, not a hang" {
@@ -414,10 +423,9 @@ system_libuv() {
 	printf '\0\1\2' >binary
 	printf '#!/no/such/interpreter\n' >orphan
 	printf '#!/usr/bin/env no-such-program\n' >lost
-	: >empty
-	chmod +x binary orphan lost empty
+	chmod +x binary orphan lost
 	mkdir folder
-	for program in ./nothing nothing-at-all ./data ./binary ./orphan ./lost ./empty ./folder ''; do
+	for program in ./nothing nothing-at-all ./data ./binary ./orphan ./lost ./folder ''; do
 		run -2 --separate-stderr "$uvhooks" check "$program"
 		echo "$program: $stderr"
 		[ -z "$output" ]

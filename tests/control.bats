@@ -386,6 +386,26 @@ as_nobody() {
 	end_target one
 }
 
+@test "what was turned off says so, and a plugin without a name is no request" {
+	target one idle
+	for words in "load" "set" "enable" "disable"; do
+		run -2 --separate-stderr ctl "$PID" "$words" ""
+		# shellcheck disable=SC2154 # bats sets it
+		[[ $stderr == "uvhooks: ctl: $words: '' names no plugin"* ]]
+	done
+	run -0 ctl "$PID" load log:file="$BATS_TEST_TMPDIR/log"
+	run -0 ctl "$PID" off
+	for words in "load meter" "enable log" "record start -o $BATS_TEST_TMPDIR/trace"; do
+		# shellcheck disable=SC2086
+		run -1 --separate-stderr ctl "$PID" $words
+		[[ $stderr == "uvhooks: the shim in this process was turned off, "*"start the program again" ]]
+	done
+	run -1 --separate-stderr bare "$UVHOOKS" leaks "$PID"
+	[[ $stderr == "uvhooks: the shim in this process was turned off, "* ]]
+	run -0 ctl "$PID" status
+	[ ! -e "$BATS_TEST_TMPDIR/trace" ]
+}
+
 @test "bytes that no command would write do a process no harm" {
 	SHIM_SET=(UVHOOKS_PLUGINS=log:file=log)
 	target one idle

@@ -186,6 +186,16 @@ check_chains() {
 	grep -q '3 of 7 callbacks are shown' "$FILE.log"
 }
 
+@test "callbacks of C++ have the names that the report shows" {
+	record "$PROGRAMS/s19_throw"
+	for format in folded speedscope chrome dot perfetto; do
+		export_as "$format"
+		grep -qaF 'inside::{lambda#1}' "$FILE"
+		[ "$(grep -ca _Z "$FILE")" -eq 0 ]
+	done
+	"$UVHOOKS" report "$TRACE" | grep -qF 'inside::{lambda#1}'
+}
+
 @test "several processes are told apart" {
 	scene family
 	export_as folded
@@ -241,6 +251,51 @@ check_chains() {
 	[[ $output == *"6 callbacks, 6 of them with a cause"*"next: flamegraph.pl"*"$file"* ]]
 	grep -q on_timer "$file"
 	[ -z "$(find "$BATS_TEST_TMPDIR" -name '*.part')" ]
+}
+
+@test "a link is followed, rights are kept, and what may not be written stays" {
+	local file=$BATS_TEST_TMPDIR/out user=()
+	scene story
+	mkdir "$BATS_TEST_TMPDIR/far"
+	echo former >"$BATS_TEST_TMPDIR/far/file"
+	chmod 640 "$BATS_TEST_TMPDIR/far/file"
+	ln -s far/file "$file"
+	run -0 "$UVHOOKS" export --format folded -o "$file" "$TRACE"
+	[ -L "$file" ]
+	grep -q on_timer "$BATS_TEST_TMPDIR/far/file"
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/far/file")" = 640 ]
+	rm "$BATS_TEST_TMPDIR/far/file"
+	run -2 "$UVHOOKS" export --format folded -o "$file" "$TRACE"
+	[[ $output == *"cannot write to '$file': it is a link to nothing"* ]]
+	[ "$(id -u)" -ne 0 ] || user=(setpriv --bounding-set -dac_override --inh-caps -dac_override
+		--reuid=0 --regid=0 --clear-groups)
+	echo former >"$BATS_TEST_TMPDIR/kept"
+	chmod 400 "$BATS_TEST_TMPDIR/kept"
+	run -2 "${user[@]}" "$UVHOOKS" export --format folded -o "$BATS_TEST_TMPDIR/kept" "$TRACE"
+	[[ $output == *"cannot write to '$BATS_TEST_TMPDIR/kept': Permission denied"* ]]
+	[ "$(cat "$BATS_TEST_TMPDIR/kept")" = former ]
+	[ -z "$(find "$BATS_TEST_TMPDIR" -name '*.part')" ]
+}
+
+@test "a signal that ends it leaves nothing of the file" {
+	local file=$BATS_TEST_TMPDIR/out pid
+	"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" lost "$BATS_TEST_TMPDIR/lost"
+	# What it has to say of lost events keeps it waiting, for ever: the pipe is full.
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	exec 4<>"$BATS_TEST_TMPDIR/pipe"
+	head -c 65536 /dev/zero >&4
+	for signal in INT TERM HUP; do
+		env --default-signal "$UVHOOKS" export --format folded -o "$file" \
+			"$BATS_TEST_TMPDIR/lost" 2>&4 3>&- &
+		pid=$!
+		until [ -e "$file.$pid.part" ]; do
+			kill -0 "$pid"
+		done
+		kill -"$signal" "$pid"
+		wait "$pid" && return 1
+		[ ! -e "$file.$pid.part" ]
+		[ ! -e "$file" ]
+	done
 }
 
 @test "what cannot be written is said" {

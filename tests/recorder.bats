@@ -162,6 +162,49 @@ env_of() {
 		(.live | length == 1 and .[0].first_init_ns >= 0)'
 }
 
+# becomes COMMAND...: a shell that does what $prelude says becomes the program, with its pid.
+becomes() {
+	# shellcheck disable=SC2016 # the inner shell's
+	TRACE=$TRACE recorded env -u LD_PRELOAD sh -c 'eval "$1"; shift; exec "$@"' sh "$prelude" \
+		env LD_PRELOAD="$SHIM" "$@"
+}
+
+@test "a process id that has come again, or is a part of a name, makes no parent" {
+	local child prelude
+	mkdir "$TRACE"
+	# Of an earlier process of this id; of another whose name ends with it; of nobody.
+	# shellcheck disable=SC2016 # the inner shell's
+	prelude='mkdir $TRACE/old-$$ $TRACE/x-7-$$ $TRACE/y-$PPID $TRACE/z-$$-2
+		echo "$$ 1" >$TRACE/old-$$/.buffers; echo "$PPID 1" >$TRACE/y-$PPID/.buffers
+		echo "7 $(cut -d" " -f22 /proc/$$/stat)" >$TRACE/x-7-$$/.buffers'
+	becomes "$PROGRAMS/busy" 10
+	child=$(echo "$TRACE"/busy-*)
+	[ "$(env_of "$child" parent)" = "" ]
+}
+
+@test "of several programs that a process was, the latest is the parent, and else its parent is" {
+	local child prelude
+	mkdir "$TRACE"
+	# shellcheck disable=SC2016 # the inner shell's
+	prelude='start() { cut -d" " -f22 /proc/$1/stat; }
+		mkdir $TRACE/first-$$ $TRACE/second-$$ $TRACE/third-$$ $TRACE/up-$PPID
+		for folder in first second third; do
+			echo "$$ $(start $$)" >$TRACE/$folder-$$/.buffers
+		done
+		touch -d "2 days ago" $TRACE/first-$$/.buffers
+		touch -d "1 day ago" $TRACE/third-$$/.buffers
+		echo "$PPID $(start $PPID)" >$TRACE/up-$PPID/.buffers'
+	becomes "$PROGRAMS/busy" 10
+	child=$(echo "$TRACE"/busy-*)
+	[ "$(env_of "$child" parent)" = "second-${child##*-}" ]
+	rm -r "$TRACE"
+	# shellcheck disable=SC2016 # the inner shell's
+	prelude='mkdir $TRACE $TRACE/up-$PPID
+		echo "$PPID $(cut -d" " -f22 /proc/$PPID/stat)" >$TRACE/up-$PPID/.buffers'
+	becomes "$PROGRAMS/busy" 10
+	[[ "$(env_of "$(echo "$TRACE"/busy-*)" parent)" == up-* ]]
+}
+
 @test "a flight recorder stays within its size for ever, and has the newest" {
 	local bytes
 	OPTIONS=ring=1M recorded "$PROGRAMS/busy" 100000 threads=1 20000 short=20 777
@@ -247,9 +290,42 @@ env_of() {
 	[[ $output == *"$TRACE"* ]]
 	run -2 uvhooks record --ring 1K -o "$BATS_TEST_TMPDIR/new" -- "$PROGRAMS/busy" 10
 	[[ $output == *"1M"* ]]
+	run -2 uvhooks record --watchdog 0 -o "$BATS_TEST_TMPDIR/new" -- "$PROGRAMS/busy" 10
+	[[ $output == *"--watchdog"*"say 100ms"* ]]
 	run -2 uvhooks record -o "$BATS_TEST_TMPDIR/new"
 	[[ $output == *"a program is missing"* ]]
 	run -127 uvhooks record -o "$BATS_TEST_TMPDIR/new" -- "$BATS_TEST_TMPDIR/nothing"
+}
+
+@test "a second recorder is refused before anything is made, with what to do" {
+	cd "$BATS_TEST_TMPDIR"
+	ln -s "$UVHOOKS_BUILD/shim/plugins/recorder.so" recorder.so
+	for plugin in recorder:dir=x ./recorder.so:dir=x "log;recorder:dir=x"; do
+		run -2 uvhooks record -p "$plugin" -o "$TRACE" -- touch started
+		[[ $output == *"a recorder is among the plugins already"*"-o"* ]]
+		UVHOOKS_PLUGINS=$plugin run -2 uvhooks run --why -- touch started
+		[[ $output == *"a recorder is among the plugins already"* ]]
+	done
+	[ ! -e "$TRACE" ] && [ ! -e x ] && [ ! -e started ]
+	# Another plugin with an option that looks like it.
+	run -0 uvhooks record -p "log:file=x\\;recorder:y" -o "$TRACE" -- "$PROGRAMS/busy" 10
+}
+
+@test "nobody who reads what record and run --why say: the status is the program's" {
+	cd "$BATS_TEST_TMPDIR"
+	for verb in "record -o trace" "run --why"; do
+		# The pipe has no reader once it is there.
+		mkfifo pipe
+		exec 5<>pipe
+		exec 6>pipe 5>&-
+		status=0
+		# shellcheck disable=SC2086
+		"$UVHOOKS_BUILD/tools/uvhooks" $verb -- sh -c 'exit 5' >out 2>&6 6>&- || status=$?
+		exec 6>&-
+		rm pipe
+		echo "$verb: $status"
+		[ "$status" -eq 5 ]
+	done
 }
 
 @test "a flight recorder tells again where the resources that live were made" {

@@ -282,6 +282,38 @@ signal_reaches() {
 	[ "$output" = "2 a b" ]
 }
 
+@test "every script that execvp runs is run, and told the same" {
+	mkdir here
+	printf '#!/bin/sh\necho here\n' >here/only-here
+	printf '#!/usr/bin/env -S '"'printf'"' %%s,%%s "a b"\n' >quoted
+	# shellcheck disable=SC2016 # for env
+	printf '#!/usr/bin/env -S ${NAMED} named\n' >variable
+	printf '#!/usr/bin/env -S PATH=here only-here\n' >path
+	printf '#!/usr/bin/env -S printf split # word\n' >comment
+	: >empty
+	printf '#!\necho bang\n' >bang
+	printf '#! \t \necho blank\n' >blank
+	printf '#!/bin/%0300d\necho long\n' 0 >long
+	printf '#!/bin/echo %0300d\n' 0 >long-words
+	printf 'echo plain\n' >plain
+	# shellcheck disable=SC2016 # for the script
+	printf '#!%s/plain\necho "by a text: $0"\n' "$PWD" >by-text
+	printf '#!/bin/sh\necho deep\n' >deep-0
+	for depth in 1 2 3 4 5; do
+		printf '#!%s/deep-%d\n' "$PWD" $((depth - 1)) >deep-$depth
+	done
+	chmod +x quoted variable path comment empty bang blank long long-words plain by-text deep-* here/*
+	export NAMED=echo
+	for script in quoted variable path comment empty bang blank long long-words by-text deep-4 deep-5; do
+		theirs=0 ours=0
+		env "./$script" word >expected 2>/dev/null || theirs=$?
+		"$uvhooks" run "./$script" word >out 2>errors || ours=$?
+		echo "$script: execvp $theirs, uvhooks $ours: $(cat errors)"
+		[ "$ours" -eq "$theirs" ]
+		diff expected out
+	done
+}
+
 @test "what cannot be started has the status that a shell gives it, and a message" {
 	touch data folder-file
 	mkdir folder
@@ -423,6 +455,39 @@ signal_reaches() {
 		run -2 --separate-stderr "$uvhooks" run -p "$wanted" -- true
 		[[ "$stderr" == *"names no plugin"* ]]
 	done
+}
+
+@test "a plugin that ends the process in its init is said with the status" {
+	plugin ends.so '' 'exit(3);'
+	run -2 --separate-stderr "$uvhooks" run -p ./ends.so -- touch started
+	[[ "$stderr" == *"ends.so' was checked, it ended the process with status 3" ]]
+	[ ! -e started ]
+}
+
+@test "a plugin without an init is no plugin of another version" {
+	printf '#include <uvhooks/plugin.h>\nUVHOOKS_PLUGIN = {.size = sizeof(struct uvhooks_plugin), .abi = UVHOOKS_PLUGIN_ABI};\n' |
+		compile none.so -shared -fPIC -I"$BATS_TEST_DIRNAME/../include"
+	run -2 --separate-stderr "$uvhooks" run -p ./none.so -- touch started
+	[[ "$stderr" == *"none.so': its uvhooks_plugin has no init" ]]
+	[ ! -e started ]
+}
+
+@test "what is wrong in the environment is said once" {
+	uv_program | compile program -luv
+	UVHOOKS_STRICT=7 run -0 --separate-stderr "$uvhooks" run -p log:file=lines ./program
+	[ "$stderr" = "uvhooks: UVHOOKS_STRICT='7' is neither 0 nor 1; it is ignored" ]
+}
+
+@test "a backslash at the end of UVHOOKS_PLUGINS is its own, and guards no other plugin" {
+	UVHOOKS_PLUGINS="log:file=a\\" run -0 --separate-stderr "$uvhooks" run -p log:file=b -- printenv UVHOOKS_PLUGINS
+	[ "$output" = 'log:file=a\\;log:file=b' ]
+}
+
+@test "names in messages are shown letter by letter" {
+	run -127 --separate-stderr "$uvhooks" run $'./\e[31m\n\xff\u00e9\xc2\x9b'
+	[ "$stderr" = 'uvhooks: cannot run '"'"'./\x1b[31m\x0a\xff'$'\u00e9'"\\xc2\\x9b': it was not found" ]
+	run -2 --separate-stderr "$uvhooks" $'no\e[31mverb'
+	[ "${stderr_lines[0]}" = "uvhooks: unknown verb 'no\\x1b[31mverb'" ]
 }
 
 @test "a plugin that crashes when it is loaded is said, not suffered" {

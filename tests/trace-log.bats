@@ -123,6 +123,17 @@ compare() {
 	done
 }
 
+@test "the help names the events that are shown where nothing is asked for" {
+	local but
+	recorded "" "$PROGRAMS/states"
+	but=$("$uvhooks" log --help | sed -n 's/.*default: all but //p' | sed 's/,//g; s/ and / /')
+	[ -n "$but" ]
+	"$uvhooks" log --format json trace | jq -r .event | sort -u >shown
+	"$uvhooks" log --format json --events all trace | jq -r .event | sort -u |
+		grep -vxF "$(tr ' ' '\n' <<<"$but")" >expected
+	diff expected shown
+}
+
 @test "filters let through what they say" {
 	"$uvhooks" log "$STORIES/leaks" >all
 	"$uvhooks" log --type FSREQCALLBACK "$STORIES/leaks" >seen
@@ -191,12 +202,40 @@ compare() {
 	[ -z "$stderr" ]
 }
 
+@test "what nothing in the trace goes by is refused with what there is, by every verb" {
+	for verb in log report leaks why stalls pool tree "stack --depth 1" "export --format folded"; do
+		# shellcheck disable=SC2086
+		refuses "has a type 'timerwrap'; there is TIMERWRAP" $verb --type timerwrap "$STORIES/leaks"
+	done
+	refuses "has a type 'uv_nothing_t'; there is embedder, TIMERWRAP, uv_timer_t, " \
+		log --type TIMERWRAP,uv_nothing_t "$STORIES/leaks"
+	refuses "no callback in this trace has 'ON_CONNEC' in its name; there is on_connection" \
+		log --callback ON_CONNEC "$STORIES/leaks"
+	refuses "there is on_connection, on_read, on_timeout" log --callback nothing "$STORIES/leaks"
+	refuses "no process of this trace is '7'; there is twin-1000, twin-1001" \
+		log --process 1000,7 "$STORIES/two"
+	# Known, but not in this trace.
+	run -0 --separate-stderr "$uvhooks" log --type uv_fs_poll_t,TLSWRAP,embedder "$STORIES/leaks"
+	[ -z "$output$stderr" ]
+	# What was lost may have been it.
+	run -0 "$uvhooks" log --callback nothing "$STORIES/lost"
+}
+
+@test "the types that a program has named are those that it is asked for" {
+	with_shim UVHOOKS_PLUGINS=recorder:dir=trace "$PROGRAMS/s23_many_types" >/dev/null
+	name=$("$uvhooks" log trace | grep -om1 'init [0-9]* [A-Za-z_0-9]*' | cut -d' ' -f3)
+	"$uvhooks" log --type "$name" trace | grep -q " init .* $name "
+	refuses "nor this trace has a type 'x$name'; there is $name" log --type "x$name" trace
+}
+
 @test "wrong usage is refused with what would be right" {
 	refuses "the folder of a trace is missing" log
 	refuses "one trace at a time" log "$STORIES/late" "$STORIES/lost"
 	refuses "--format xml: known are text and json" log --format xml "$STORIES/late"
 	refuses "'start2' is not an event; known are node, all, init" log --events init,start2 "$STORIES/late"
-	refuses "libuv has no 'uv_nothing_t'" log --type uv_nothing_t "$STORIES/late"
+	refuses "--type needs types" log --type , "$STORIES/late"
+	refuses "--type needs types" log --type TIMERWRAP, "$STORIES/late"
+	refuses "--from is later than --to" log --from 2ms --to 1ms "$STORIES/late"
 	refuses "'x' is no async id; they are like 7 or 1:7" log --id 7,x "$STORIES/late"
 	refuses "'1:7' is no id space" log --loop 1:7 "$STORIES/late"
 	refuses "'soon' is no time since the trace began; say 1.5 for seconds" log --from soon "$STORIES/late"

@@ -201,6 +201,8 @@ static int check_program(struct uvh_program *program)
 	case UVH_PROGRAM_SCRIPT:
 		print_row("kind:", "script");
 		print_row("interpreter:", program->interpreter);
+		if (program->behind_env)
+			print_row("note:", "what that env starts is not known, and not looked at");
 		break;
 	case UVH_PROGRAM_ELF:
 		print_row("kind:", "ELF program");

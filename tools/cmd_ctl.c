@@ -72,6 +72,14 @@ static int print_answer(const char *answer)
 	return UVH_OK;
 }
 
+/* A plugin has to have a name, whatever comes behind it. */
+static int check_plugin(const char *verb, const char *plugin)
+{
+	if (plugin[0] != '\0' && strchr(":; ", plugin[0]) == NULL)
+		return UVH_OK;
+	return uvh_bad_usage("ctl", "%s: '%s' names no plugin", verb, plugin);
+}
+
 /* A request of these words, one behind the other. */
 static int ask(struct uvh_ctl *ctl, const char *verb, const char *words)
 {
@@ -90,13 +98,16 @@ static int ask(struct uvh_ctl *ctl, const char *verb, const char *words)
 static int load(struct uvh_ctl *ctl)
 {
 	char *plugins = NULL;
-	int status;
+	int status = UVH_OK;
 
 	if (ctl->count == 0)
 		return uvh_bad_usage("ctl", "load: a plugin is missing");
-	for (size_t i = 0; i < ctl->count; i++)
+	for (size_t i = 0; i < ctl->count && status == UVH_OK; i++) {
+		status = check_plugin("load", ctl->words[i]);
 		plugins = uvh_or_end(uvh_plugins_add(plugins, ctl->words[i]));
-	status = ask(ctl, "load", plugins);
+	}
+	if (status == UVH_OK)
+		status = ask(ctl, "load", plugins);
 	free(plugins);
 	return status;
 }
@@ -105,6 +116,8 @@ static int set(struct uvh_ctl *ctl)
 {
 	if (ctl->count != 1)
 		return uvh_bad_usage("ctl", "set: say PLUGIN:KEY=VALUE,...");
+	if (check_plugin("set", ctl->words[0]) != UVH_OK)
+		return UVH_USAGE;
 	return ask(ctl, "set", ctl->words[0]);
 }
 
@@ -113,7 +126,8 @@ static int change_hooks(struct uvh_ctl *ctl, const char *verb)
 	char words[UVHOOKS_CONTROL_REQUEST_BYTES];
 
 	if (ctl->count == 1 && strcmp(ctl->words[0], "hook") != 0)
-		return ask(ctl, verb, ctl->words[0]);
+		return check_plugin(verb, ctl->words[0]) == UVH_OK ? ask(ctl, verb, ctl->words[0])
+								   : UVH_USAGE;
 	if (ctl->count != 2 || strcmp(ctl->words[0], "hook") != 0)
 		return uvh_bad_usage("ctl", "%s: say a plugin, or `hook` and a number", verb);
 	snprintf(words, sizeof(words), "hook %s", ctl->words[1]);

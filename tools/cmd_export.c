@@ -4,8 +4,10 @@
  * uvh_export_format; what the events mean is told to it by export_flows.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,7 +76,8 @@ struct request {
 struct output {
 	FILE *file;
 	const char *path;
-	char *scratch; /* what is renamed to `path` in the end; NULL: `file` is that itself */
+	char *target;  /* what `path` is, or the file that it is a link to */
+	char *scratch; /* what is renamed to `target` in the end; NULL: `file` is that itself */
 };
 
 static int print_help(void)
@@ -177,14 +180,52 @@ static int say_not_made(const char *path)
 	return UVH_USAGE;
 }
 
+/* What is to go when a signal ends the command. */
+static const char *volatile unfinished;
+
+static void end_by_signal(int signal)
+{
+	if (unfinished != NULL)
+		unlink(unfinished);
+	/* SA_RESETHAND: it comes again as what it was, when this returns. */
+	raise(signal);
+}
+
+static void mind_signals(void)
+{
+	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGXFSZ, SIGXCPU};
+	const struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = SA_RESETHAND};
+	struct sigaction old;
+
+	for (size_t i = 0; i < COUNT(ends); i++)
+		if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(ends[i], &end, NULL);
+}
+
 /*
- * A file of its own first, beside the wanted one: what fails half-way leaves nothing, and what was
- * there stays. A pipe or a device is written to as it is.
+ * A file of its own first, beside the wanted one, and with its rights: what fails half-way leaves
+ * nothing, and what was there stays.
  */
+static int open_scratch(struct output *output, const struct stat *old)
+{
+	size_t room = strlen(output->target) + 32;
+
+	output->scratch = uvh_resize(NULL, room, 1);
+	snprintf(output->scratch, room, "%s.%d.part", output->target, (int) getpid());
+	unfinished = output->scratch;
+	mind_signals();
+	output->file = fopen(output->scratch, "wex");
+	if (output->file == NULL)
+		return say_not_made(output->path);
+	if (old != NULL)
+		fchmod(fileno(output->file), old->st_mode & 07777);
+	return UVH_OK;
+}
+
+/* A pipe or a device is written to as it is. */
 static int open_output(const struct request *request, struct output *output)
 {
 	struct stat status;
-	size_t room;
 
 	output->path = request->output;
 	if (request->output == NULL) {
@@ -196,15 +237,26 @@ static int open_output(const struct request *request, struct output *output)
 		output->file = stdout;
 		return UVH_OK;
 	}
-	if (stat(request->output, &status) == 0 && !S_ISREG(status.st_mode)) {
+	if (stat(request->output, &status) != 0) {
+		if (errno != ENOENT)
+			return say_not_made(request->output);
+		if (lstat(request->output, &status) == 0) {
+			uvh_say("cannot write to '%s': it is a link to nothing; name a file, or "
+				"remove it",
+				request->output);
+			return UVH_USAGE;
+		}
+		output->target = uvh_copy_text(request->output);
+		return open_scratch(output, NULL);
+	}
+	if (!S_ISREG(status.st_mode)) {
 		output->file = fopen(request->output, "we");
 		return output->file != NULL ? UVH_OK : say_not_made(request->output);
 	}
-	room = strlen(request->output) + 32;
-	output->scratch = uvh_resize(NULL, room, 1);
-	snprintf(output->scratch, room, "%s.%d.part", request->output, (int) getpid());
-	output->file = fopen(output->scratch, "wex");
-	return output->file != NULL ? UVH_OK : say_not_made(request->output);
+	output->target = realpath(request->output, NULL);
+	if (output->target == NULL || faccessat(AT_FDCWD, output->target, W_OK, AT_EACCESS) != 0)
+		return say_not_made(request->output);
+	return open_scratch(output, &status);
 }
 
 /* Did all that was written reach the file? */
@@ -219,13 +271,15 @@ static int close_output(struct output *output, bool is_wanted)
 	if (output->file != stdout && fclose(output->file) != 0 && error == 0)
 		error = errno;
 	if (output->scratch != NULL) {
-		if (error == 0 && is_wanted && rename(output->scratch, output->path) != 0)
+		if (error == 0 && is_wanted && rename(output->scratch, output->target) != 0)
 			error = errno;
 		if (error != 0 || !is_wanted)
 			unlink(output->scratch);
 	}
 out:
+	unfinished = NULL;
 	free(output->scratch);
+	free(output->target);
 	if (error == 0)
 		return UVH_OK;
 	uvh_say("cannot write to '%s': %s", output->path == NULL ? "standard output" : output->path,
@@ -332,12 +386,14 @@ static int export_to_output(const struct request *request)
 		return status;
 	}
 	trace = uvh_trace_open(request->path);
-	if (trace == NULL) {
+	status =
+	    trace == NULL ? UVH_USAGE : uvh_trace_filter_check(request->filter, "export", trace);
+	if (status == UVH_OK)
+		status = export_trace(trace, request, &output);
+	else
 		close_output(&output, false);
-		return UVH_USAGE;
-	}
-	status = export_trace(trace, request, &output);
-	uvh_trace_close(trace);
+	if (trace != NULL)
+		uvh_trace_close(trace);
 	return status;
 }
 

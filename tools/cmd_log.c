@@ -24,7 +24,8 @@ static const char help_head[] =
     "\n"
     "OPTIONS\n"
     "  --format FORMAT  text (the default), or json: one object a line\n"
-    "  --events LIST    only these events: init,before,... or node (Node's five) or all\n";
+    "  --events LIST    only these events: init,before,... or node (Node's five) or all;\n"
+    "                   default: all but ref, unref, pool_end, fs_call, loop_busy and stall\n";
 
 static const char help_tail[] =
     "  --help           print this\n"
@@ -254,6 +255,10 @@ static int log_trace(const struct request *request)
 
 	if (trace == NULL)
 		return UVH_USAGE;
+	if (uvh_trace_filter_check(request->filter, "log", trace) != UVH_OK) {
+		uvh_trace_close(trace);
+		return UVH_USAGE;
+	}
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	say_lost(trace, request->filter);
 	print_events(trace, request);

@@ -112,6 +112,10 @@ static int read_options(int argc, char **argv, struct request *request)
 			request->recording.stacks = true;
 			status = uvh_read_duration("record", "watchdog", optarg,
 						   &request->recording.watchdog_ns);
+			if (status == UVH_OK && request->recording.watchdog_ns == 0)
+				status = uvh_bad_usage("record",
+						       "--watchdog: there is nothing to look at "
+						       "after no time; say 100ms");
 			if (status != UVH_OK)
 				return status;
 			break;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demangle.h"
 #include "export.h"
 #include "terminal.h"
 
@@ -102,7 +103,7 @@ static struct uvh_export_name *find(struct uvh_export_names *names,
 	if (callback == UINT64_MAX || callback == 0) {
 		name = compose(names, process, type, fs_type, NULL);
 	} else {
-		const char *function = uvh_trace_callback_name(process, callback);
+		const char *function = uvh_readable_callback(process, callback);
 
 		name = compose(names, process, type, fs_type, function);
 		name->callback = uvh_export_name(names, function);

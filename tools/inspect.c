@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 /* As many scripts as the kernel follows, one interpreter after another. */
-#define MAX_SCRIPTS 4
+#define MAX_SCRIPTS 5
 
-/* The kernel reads this much of a file to tell what it is. */
-#define HEAD_BYTES 256
+/* The kernel looks at this much of a file to tell what it is, and cuts a longer "#!" line. */
+#define HEAD_BYTES 255
 
 const char *uvh_program_file(const struct uvh_program *program)
 {
@@ -94,43 +94,74 @@ static bool is_env(const char *interpreter)
 	return strcmp(slash != NULL ? slash + 1 : interpreter, "env") == 0;
 }
 
-/*
- * The program that `env` starts, of the words behind it in a "#!" line. The kernel hands them over
- * as one argument; "-S" makes env split it, so that it may have options and variables in front.
- */
-static const char *env_program(char *words)
+/* What "-S" makes env split itself: only words that it does nothing else with are read here. */
+static char *split_program(char *words)
 {
 	char *word;
 
-	if (strncmp(words, "-S", 2) == 0)
-		words += 2;
-	else if (strncmp(words, "--split-string=", 15) == 0)
-		words += 15;
+	if (words[strcspn(words, "'\"\\$#")] != '\0')
+		return NULL;
 	while ((word = next_word(&words)) != NULL) {
-		if (strcmp(word, "-u") == 0 || strcmp(word, "-C") == 0)
-			next_word(&words);
-		else if (word[0] != '-' && strchr(word, '=') == NULL)
+		const char *unset = NULL;
+
+		if (strcmp(word, "-u") == 0)
+			unset = next_word(&words);
+		else if (strncmp(word, "--unset=", 8) == 0)
+			unset = word + 8;
+		else if (word[0] == '-' || strncmp(word, "PATH=", 5) == 0)
+			return NULL;
+		else if (strchr(word, '=') == NULL)
 			return word;
+		if (unset != NULL && strcmp(unset, "PATH") == 0)
+			return NULL;
 	}
 	return NULL;
 }
 
-/* Reads one "#!" line. 0: `next` is its interpreter. -ENOEXEC: `head` is no script. */
-static int read_script(char *head, char next[PATH_MAX])
+/*
+ * The program that `env` starts, of what is behind it in a "#!" line, which the kernel hands over
+ * as one argument. NULL where that cannot be told.
+ */
+static char *env_program(char *words)
 {
-	char *words = head + 2;
-	const char *word;
+	if (strncmp(words, "-S", 2) == 0)
+		return split_program(words + 2);
+	if (strncmp(words, "--split-string=", 15) == 0)
+		return split_program(words + 15);
+	return words[0] == '\0' || words[0] == '-' || strchr(words, '=') != NULL ? NULL : words;
+}
+
+/* Closes the words of a "#!" line as the kernel does; NULL: it finds no interpreter there. */
+static char *script_words(char *head)
+{
+	char *words = head + 2, *end = strchr(words, '\n');
 
 	if (strncmp(head, "#!", 2) != 0)
-		return -ENOEXEC;
-	words[strcspn(words, "\n")] = '\0';
-	word = next_word(&words);
-	if (word == NULL)
-		return -ENOEXEC;
-	snprintf(next, PATH_MAX, "%s", word);
+		return NULL;
 	words += strspn(words, " \t");
-	if (is_env(word) && *words != '\0') {
-		word = env_program(words);
+	/* Where the path itself may have been cut, it is not one to be run. */
+	if (end == NULL && strlen(head) == HEAD_BYTES && words[strcspn(words, " \t")] == '\0')
+		return NULL;
+	if (end == NULL)
+		end = strchr(words, '\0');
+	while (end > words && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	if (words == end)
+		return NULL;
+	*end = '\0';
+	return words;
+}
+
+/* Reads the words of a "#!" line: `program->interpreter` is what it names. */
+static int read_script(char *words, struct uvh_program *program)
+{
+	const char *word = next_word(&words);
+	char *next = program->interpreter;
+
+	snprintf(next, PATH_MAX, "%s", word);
+	if (is_env(word)) {
+		word = env_program(words + strspn(words, " \t"));
+		program->behind_env = word == NULL;
 		if (word != NULL) {
 			int error = uvh_program_find(word, next);
 
@@ -142,24 +173,26 @@ static int read_script(char *head, char next[PATH_MAX])
 	return is_executable(next);
 }
 
-/* A file without "#!" that has no NUL in its first line is run by /bin/sh, as shells do it. */
+/* A file that the kernel refuses and that has no NUL in its first line is run by /bin/sh, as shells
+   and execvp() do it. */
 static bool is_text(const char *head, size_t bytes)
 {
 	const char *line = memchr(head, '\n', bytes);
 
-	return bytes != 0 &&
-	       memchr(head, '\0', line != NULL ? (size_t) (line - head) : bytes) == NULL;
+	return memchr(head, '\0', line != NULL ? (size_t) (line - head) : bytes) == NULL;
 }
 
 int uvh_program_read(struct uvh_program *program)
 {
 	program->kind = UVH_PROGRAM_ELF;
 	program->interpreter[0] = '\0';
+	program->behind_env = false;
 	for (int scripts = 0; scripts <= MAX_SCRIPTS; scripts++) {
 		char head[HEAD_BYTES + 1] = {0};
 		const char *file = uvh_program_file(program);
 		int error = uvh_elf_read(file, &program->elf);
 		ssize_t bytes;
+		char *words;
 		int fd;
 
 		if (error != -ENOEXEC) {
@@ -176,9 +209,11 @@ int uvh_program_read(struct uvh_program *program)
 			close(fd);
 		if (bytes < 0)
 			return -errno;
-		if (strncmp(head, "#!", 2) != 0 && scripts == 0 && is_text(head, (size_t) bytes))
-			snprintf(head, sizeof head, "#!/bin/sh");
-		error = read_script(head, program->interpreter);
+		words = script_words(head);
+		if (words == NULL && scripts == 0 && !is_text(head, (size_t) bytes))
+			return -ENOEXEC;
+		/* What the kernel refuses as an interpreter, it refuses as a program. */
+		error = read_script(words != NULL ? words : strcpy(head, "/bin/sh"), program);
 		if (error != 0)
 			return error;
 		program->kind = UVH_PROGRAM_SCRIPT;

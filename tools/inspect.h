@@ -11,7 +11,7 @@
 
 enum uvh_program_kind {
 	UVH_PROGRAM_ELF,
-	UVH_PROGRAM_SCRIPT,    /* "#!", or a text, which a shell then runs */
+	UVH_PROGRAM_SCRIPT,    /* "#!", or what the kernel refuses and /bin/sh then runs */
 	UVH_PROGRAM_UNREADABLE /* may be run, but not read: nothing is known of it */
 };
 
@@ -20,6 +20,7 @@ struct uvh_program {
 	char path[PATH_MAX]; /* where it was found */
 	enum uvh_program_kind kind;
 	char interpreter[PATH_MAX]; /* of a script: the ELF program that runs in the end */
+	bool behind_env;            /* that is an env, and what it starts cannot be told */
 	struct uvh_elf elf;         /* of `interpreter`, or of `path` where it is no script */
 };
 

@@ -47,25 +47,33 @@ int uvh_in_child(int (*work)(const void *argument, char *text), const void *argu
 	pid_t pid;
 	int status;
 
-	shared =
-	    mmap(NULL, UVH_TEXT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* Behind the text: has it come back? */
+	shared = mmap(NULL, UVH_TEXT_BYTES + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED) {
 		snprintf(text, UVH_TEXT_BYTES, "no memory: %s", strerror(errno));
 		return -1;
 	}
 	wait_begin(&old);
 	pid = fork();
-	if (pid == 0)
-		_exit(work(argument, shared));
+	if (pid == 0) {
+		status = work(argument, shared);
+		shared[UVH_TEXT_BYTES] = 1;
+		_exit(status);
+	}
 	if (pid < 0) {
 		snprintf(text, UVH_TEXT_BYTES, "cannot fork: %s", strerror(errno));
 		sigaction(SIGCHLD, &old, NULL);
-		munmap(shared, UVH_TEXT_BYTES);
+		munmap(shared, UVH_TEXT_BYTES + 1);
 		return -1;
 	}
 	status = wait_end(pid, &old);
 	shared[UVH_TEXT_BYTES - 1] = '\0';
-	if (status != -1 && WIFEXITED(status)) {
+	if (status != -1 && WIFEXITED(status) && shared[UVH_TEXT_BYTES] == 0) {
+		snprintf(text, UVH_TEXT_BYTES, "it ended the process with status %d",
+			 WEXITSTATUS(status));
+		status = -1;
+	} else if (status != -1 && WIFEXITED(status)) {
 		memcpy(text, shared, UVH_TEXT_BYTES);
 		status = WEXITSTATUS(status);
 	} else {
@@ -74,7 +82,7 @@ int uvh_in_child(int (*work)(const void *argument, char *text), const void *argu
 							     : "no status");
 		status = -1;
 	}
-	munmap(shared, UVH_TEXT_BYTES);
+	munmap(shared, UVH_TEXT_BYTES + 1);
 	return status;
 }
 

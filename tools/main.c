@@ -7,10 +7,12 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uvhooks/hooks.h>
 
 #include "command.h"
+#include "terminal.h"
 
 const struct uvh_verb uvh_verbs[] = {
     {"run", uvh_cmd_run, "start a program with hook plugins in it"},
@@ -35,15 +37,28 @@ const struct uvh_verb uvh_verbs[] = {
 
 static const char *current_verb = "";
 
+/* One line, whatever is in the names that it tells, and in one piece. */
+__attribute__((format(printf, 2, 0))) static void say_line(const char *verb, const char *format,
+							   va_list list)
+{
+	char *text, *visible = NULL;
+
+	if (vasprintf(&text, format, list) >= 0) {
+		visible = uvh_visible_text(text);
+		free(text);
+	}
+	fprintf(stderr, "uvhooks: %s%s%s\n", verb, verb[0] != '\0' ? ": " : "",
+		visible != NULL ? visible : "no memory");
+	free(visible);
+}
+
 void uvh_say(const char *format, ...)
 {
 	va_list list;
 
-	fputs("uvhooks: ", stderr);
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	say_line("", format, list);
 	va_end(list);
-	fputc('\n', stderr);
 }
 
 int uvh_print_help(const char *text)
@@ -61,11 +76,9 @@ int uvh_bad_usage(const char *verb, const char *format, ...)
 {
 	va_list list;
 
-	fprintf(stderr, "uvhooks: %s%s", verb, verb[0] != '\0' ? ": " : "");
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	say_line(verb, format, list);
 	va_end(list);
-	fputc('\n', stderr);
 	say_help(verb);
 	return UVH_USAGE;
 }

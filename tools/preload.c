@@ -78,9 +78,19 @@ struct check {
 	const char *plugins;
 };
 
+static void forget(const char *entry)
+{
+	char *name = strndup(entry, strcspn(entry, "="));
+
+	if (name == NULL)
+		_exit(1);
+	unsetenv(name);
+	free(name);
+}
+
 /*
  * In the child. The shim's constructor runs in here too: it must not find plugins in the
- * environment and start them in earnest.
+ * environment and start them in earnest, and what is wrong there it is the program's to say.
  */
 static int check_plugins(const void *argument, char *text)
 {
@@ -88,9 +98,12 @@ static int check_plugins(const void *argument, char *text)
 	__typeof__(uvhooks_check_plugins) *ask;
 	void *shim;
 
-	unsetenv("UVHOOKS_PLUGINS");
-	unsetenv("UVHOOKS_VERBOSE");
-	unsetenv("UVHOOKS_LAUNCHED");
+	for (char **entry = environ; *entry != NULL;)
+		if (strncmp(*entry, "UVHOOKS_", 8) != 0 ||
+		    strncmp(*entry, "UVHOOKS_PLUGIN_PATH=", 20) == 0)
+			entry++;
+		else
+			forget(*entry);
 	shim = dlopen(check->shim, RTLD_NOW | RTLD_GLOBAL);
 	if (shim == NULL) {
 		snprintf(text, UVH_TEXT_BYTES, "%s", dlerror());
@@ -120,16 +133,54 @@ int uvh_plugins_check(const char *shim, const char *plugins, char text[UVH_TEXT_
 	return -1;
 }
 
+/* How long the text is up to one of `ends` that no backslash guards. */
+static size_t span(const char *text, const char *ends)
+{
+	size_t bytes = 0;
+
+	while (text[bytes] != '\0' && strchr(ends, text[bytes]) == NULL)
+		bytes += text[bytes] == '\\' && text[bytes + 1] != '\0' ? 2 : 1;
+	return bytes;
+}
+
+bool uvh_plugins_have(const char *plugins, const char *name)
+{
+	const size_t length = strlen(name);
+
+	while (plugins != NULL && *plugins != '\0') {
+		const char *end = plugins + span(plugins, ":;"), *begin = plugins;
+
+		for (const char *at = plugins; at < end; at++)
+			if (*at == '/')
+				begin = at + 1;
+		if (begin != plugins && end - begin > 3 && strncmp(end - 3, ".so", 3) == 0)
+			end -= 3;
+		if ((size_t) (end - begin) == length && strncmp(begin, name, length) == 0)
+			return true;
+		plugins += span(plugins, ";");
+		plugins += *plugins == ';';
+	}
+	return false;
+}
+
+/* Does it end with a backslash that has nothing to guard? */
+static bool ends_open(const char *text, size_t length)
+{
+	size_t backslashes = 0;
+
+	while (backslashes < length && text[length - 1 - backslashes] == '\\')
+		backslashes++;
+	return backslashes % 2 != 0;
+}
+
 char *uvh_plugins_add(char *plugins, const char *plugin)
 {
 	size_t old = plugins != NULL ? strlen(plugins) : 0;
-	size_t name = 0;
+	size_t name = span(plugin, ":;");
 	char folder[PATH_MAX];
 	char *text;
 	char *end;
 
-	while (plugin[name] != '\0' && plugin[name] != ':' && plugin[name] != ';')
-		name += plugin[name] == '\\' && plugin[name + 1] != '\0' ? 2 : 1;
 	if (plugin[0] == '/' || memchr(plugin, '/', name) == NULL ||
 	    getcwd(folder, sizeof folder) == NULL)
 		folder[0] = '\0';
@@ -137,12 +188,15 @@ char *uvh_plugins_add(char *plugins, const char *plugin)
 	if (folder[0] != '\0' && strncmp(plugin, "./", 2) == 0)
 		plugin += 2;
 	/* Each character of the folder may need a backslash. */
-	text = realloc(plugins, old + 1 + 2 * strlen(folder) + 1 + strlen(plugin) + 1);
+	text = realloc(plugins, old + 2 + 2 * strlen(folder) + 1 + strlen(plugin) + 1);
 	if (text == NULL) {
 		free(plugins);
 		return NULL;
 	}
 	end = text + old;
+	/* At the end of a text it stands for itself; it must not guard our ';'. */
+	if (old != 0 && ends_open(text, old))
+		*end++ = '\\';
 	if (old != 0)
 		*end++ = ';';
 	for (const char *from = folder; *from != '\0'; from++) {

@@ -32,6 +32,9 @@ const struct uvh_patch_engine *uvh_engine_load(char text[UVH_TEXT_BYTES]);
  */
 int uvh_plugins_check(const char *shim, const char *plugins, char text[UVH_TEXT_BYTES]);
 
+/* Is a plugin of this name among them, or a file NAME.so? `plugins` may be NULL. */
+bool uvh_plugins_have(const char *plugins, const char *name);
+
 /*
  * Adds a plugin, as `run -p` has it, to the end of `plugins` (NULL: there is none yet) and returns
  * the new text; NULL if memory is short. A relative path is made absolute, so that a process of

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "preload.h"
 
 /* What is in front of a recorder: who takes stacks, and who knows of scripts. */
 static int add_stacks(struct uvh_launch *launch, const char *verb,
@@ -40,7 +41,12 @@ int uvh_record_add(struct uvh_launch *launch, const char *verb, const struct uvh
 {
 	char folder[PATH_MAX], plugin[3 * PATH_MAX];
 	char *end = plugin + sprintf(plugin, "recorder:dir=");
-	int status = wanted->stacks ? add_stacks(launch, verb, wanted) : UVH_OK;
+	int status;
+
+	if (uvh_plugins_have(launch->plugins, "recorder"))
+		return uvh_bad_usage(verb, "a recorder is among the plugins already, and a process "
+					   "has one: leave it out (-o of record names its folder)");
+	status = wanted->stacks ? add_stacks(launch, verb, wanted) : UVH_OK;
 
 	if (status != UVH_OK)
 		return status;
@@ -90,7 +96,8 @@ static bool is_passed_on(int signal)
 	return true;
 }
 
-/* It is the program that decides what a signal does. */
+/* It is the program that decides what a signal does, and how this ends, be our stderr read or not.
+ */
 static void mind_signals(void)
 {
 	struct sigaction pass = {.sa_sigaction = pass_on, .sa_flags = SA_RESTART | SA_SIGINFO};
@@ -100,6 +107,7 @@ static void mind_signals(void)
 	for (int signal = 1; signal <= SIGRTMAX; signal++)
 		if (is_passed_on(signal))
 			sigaction(signal, &pass, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 int uvh_record_run(const struct uvh_launch *launch, pid_t *pid)

@@ -50,6 +50,10 @@ const char *uvh_version_text(uint32_t version, char text[UVH_TEXT_ROOM]);
  */
 char *uvh_clean_text(const char *text, bool without_controls, char *copy, size_t room);
 
+/* A copy in which nothing has a meaning to a terminal: controls, and what is no UTF-8, become
+   "\x1b". To be freed; NULL if memory is short. */
+char *uvh_visible_text(const char *text);
+
 /* Characters, not bytes. */
 size_t uvh_text_width(const char *text);
 

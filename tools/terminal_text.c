@@ -2,6 +2,7 @@
 /* Numbers, durations and foreign texts, as people read them. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "terminal.h"
@@ -106,6 +107,25 @@ char *uvh_clean_text(const char *text, bool without_controls, char *copy, size_t
 		at += bytes == 0 ? 1 : bytes;
 	}
 	copy[used] = '\0';
+	return copy;
+}
+
+char *uvh_visible_text(const char *text)
+{
+	const unsigned char *at = (const unsigned char *) text;
+	char *copy = malloc(4 * strlen(text) + 1), *end = copy;
+	uint32_t character;
+
+	while (copy != NULL && *at != '\0') {
+		size_t bytes = character_bytes(at, &character);
+		bool shown =
+		    bytes != 0 && character >= ' ' && !(character >= 0x7f && character < 0xa0);
+
+		for (bytes += bytes == 0; bytes > 0; bytes--, at++)
+			end += sprintf(end, shown ? "%c" : "\\x%02x", *at);
+	}
+	if (copy != NULL)
+		*end = '\0';
 	return copy;
 }
 

@@ -273,6 +273,11 @@ const struct uvh_trace_line *uvh_trace_lines(const struct uvh_trace_process *pro
 /* The name of a type in this process: "TCPWRAP", or one that the program gave. */
 const char *uvh_trace_type_name(const struct uvh_trace_process *process, unsigned int type);
 
+/* The names that this process gave to types, and those of the callbacks that it made known when it
+   first met them; NULL behind the last. */
+const char *uvh_trace_own_type(const struct uvh_trace_process *process, size_t index);
+const char *uvh_trace_known_callback(const struct uvh_trace_process *process, size_t index);
+
 /*
  * The name of a callback: "on_timer", "library.so+0x1234", "0x7f0012345678". The same text as the
  * log plugin writes. Looked up once for each address, in the trace's own symbols and else in the

@@ -487,3 +487,27 @@ const char *uvh_trace_callback_name(const struct uvh_trace_process *process, uin
 		return "unknown";
 	return uvh_trace_symbols_name(folder->libraries, address);
 }
+
+const char *uvh_trace_own_type(const struct uvh_trace_process *process, size_t index)
+{
+	const struct uvh_folder *folder = (const struct uvh_folder *) process;
+
+	if (index >= folder->types.count)
+		return NULL;
+	return uvh_trace_type_name(process, UVHOOKS_TYPE_NAMED + (unsigned int) index);
+}
+
+const char *uvh_trace_known_callback(const struct uvh_trace_process *process, size_t index)
+{
+	const struct uvh_folder *folder = (const struct uvh_folder *) process;
+	const struct uvh_symbol *symbols = folder->symbols.items;
+	const uint64_t *callbacks = folder->callbacks.items;
+
+	/* Where all have names in the trace, that are these. */
+	if (index < folder->symbols.count)
+		return symbols[index].name;
+	index -= folder->symbols.count;
+	if (index >= folder->callbacks.count)
+		return NULL;
+	return uvh_trace_callback_name(process, callbacks[index]);
+}

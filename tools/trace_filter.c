@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "memory.h"
+#include "trace_known.h"
 
 const char uvh_trace_filter_help[] =
     "  --type LIST      only resources of these types, by either name: TIMERWRAP,uv_fs_t,... or\n"
@@ -107,6 +108,8 @@ static int read_type(struct uvh_trace_filter *filter, const char *verb, const ch
 {
 	bool found = strcmp(word, "embedder") == 0;
 
+	if (word[0] == '\0')
+		return uvh_bad_usage(verb, "--type needs types: TIMERWRAP,uv_fs_t,...");
 	filter->some_types = true;
 	filter->types[NAMED] |= found;
 	for (unsigned int type = UVHOOKS_NONE + 1; type < UVHOOKS_TYPE_MAX; type++) {
@@ -116,11 +119,6 @@ static int read_type(struct uvh_trace_filter *filter, const char *verb, const ch
 		if (strcmp(word, uvhooks_type_name(type)) == 0 || strcmp(word, other) == 0)
 			filter->types[type] = found = true;
 	}
-	if (!found && strncmp(word, "uv_", 3) == 0)
-		return uvh_bad_usage(verb,
-				     "--type: libuv has no '%s'; it has uv_timer_t, uv_fs_t "
-				     "and others",
-				     word);
 	if (!found)
 		add_word(&filter->type_names, word);
 	return UVH_OK;
@@ -249,6 +247,25 @@ int uvh_trace_filter_option(struct uvh_trace_filter *filter, const char *verb, i
 	return UVH_OK;
 }
 
+int uvh_trace_filter_check(const struct uvh_trace_filter *filter, const char *verb,
+			   const struct uvh_trace *trace)
+{
+	int status = UVH_OK;
+
+	if (filter->from_ns > filter->to_ns)
+		return uvh_bad_usage(verb, "--from is later than --to: nothing happened between");
+	for (size_t i = 0; status == UVH_OK && i < filter->type_names.count; i++)
+		status = uvh_known_type(verb, trace, filter->type_names.list[i]);
+	for (size_t i = 0; status == UVH_OK && i < filter->processes.count; i++)
+		status = uvh_known_process(verb, trace, filter->processes.list[i]);
+	if (status == UVH_OK && filter->callback != NULL)
+		status = uvh_known_callback(verb, trace, filter->callback);
+	/* It may be damage that has taken it. */
+	if (status != UVH_OK)
+		uvh_trace_say_damage(trace);
+	return status;
+}
+
 void uvh_trace_filter_window(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,
 			     int64_t *from_ns, int64_t *to_ns)
 {
@@ -277,17 +294,9 @@ static bool is_in_time(const struct uvh_trace_filter *filter, const struct uvh_t
 bool uvh_trace_filter_wants_process(const struct uvh_trace_filter *filter,
 				    const struct uvh_trace_process *process)
 {
-	for (size_t i = 0; i < filter->processes.count; i++) {
-		const char *word = filter->processes.list[i];
-		uint64_t number;
-		char *end;
-
-		if (strcmp(word, process->folder) == 0)
+	for (size_t i = 0; i < filter->processes.count; i++)
+		if (uvh_process_is(process, filter->processes.list[i]))
 			return true;
-		if (read_number(word, UINT32_MAX, &number, &end) && *end == '\0' &&
-		    number == process->pid)
-			return true;
-	}
 	return filter->processes.count == 0;
 }
 

@@ -62,6 +62,14 @@ void uvh_trace_filter_free(struct uvh_trace_filter *filter);
 int uvh_trace_filter_option(struct uvh_trace_filter *filter, const char *verb, int option,
 			    const char *value);
 
+/*
+ * Is there in the trace what the options name? UVH_OK, or UVH_USAGE when it has said what is not,
+ * and what is. Types that uvhooks knows need not be in the trace; loops and ids are known by its
+ * events only, and not asked for here. Before the first event.
+ */
+int uvh_trace_filter_check(const struct uvh_trace_filter *filter, const char *verb,
+			   const struct uvh_trace *trace);
+
 /* Was any such option given? */
 bool uvh_trace_filter_is_set(const struct uvh_trace_filter *filter);
 

@@ -121,6 +121,11 @@ static int answer_of_trace(struct uvh_question *question, const char *path)
 	question->trace = uvh_trace_open(path);
 	if (question->trace == NULL)
 		return UVH_USAGE;
+	status = uvh_trace_filter_check(question->filter, question->verb, question->trace);
+	if (status != UVH_OK) {
+		uvh_trace_close(question->trace);
+		return status;
+	}
 	if (question->begin != NULL)
 		question->begin(question);
 	read_events(question);

@@ -254,12 +254,16 @@ void recorder_finish(bool process_ends); /* all that was recorded is written */
 int recorder_make_folder(const char *dir);
 int recorder_begin_files(const struct recorder_moment *moment, const struct recorder_clock *clock);
 extern atomic_uint recorder_folder_number; /* from 1 on; another for each folder */
-extern char recorder_parent[RECORDER_NAME_BYTES * 2];
 extern char recorder_program[PATH_MAX];
 void recorder_lock(void);
 void recorder_unlock(void);
 void recorder_pause(void);   /* of who waits for another thread */
 void recorder_publish(void); /* for who has a core file */
+
+/* recorder_parent.c: the folder of who has started this program; "": it is not in the trace. */
+extern char recorder_parent[RECORDER_NAME_BYTES * 2];
+void recorder_find_parent(void);
+void recorder_announce(void); /* in `.buffers`: whose folder it is */
 
 /* The slow path around anything: what must hold while it runs. */
 struct recorder_guard {

@@ -5,9 +5,7 @@
  */
 #include "recorder.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -29,7 +27,6 @@ struct recorder_process *recorder_process = &wiped_by_hand;
 
 struct recorder_trace recorder_main;
 struct recorder_trace *recorder_trace = &recorder_main;
-char recorder_parent[RECORDER_NAME_BYTES * 2];
 char recorder_program[PATH_MAX];
 atomic_uint recorder_folder_number;
 
@@ -155,54 +152,6 @@ static void name_folder(struct log_line *line, unsigned int number)
 	line->text[line->used] = '\0';
 }
 
-/* The number N of a folder "PROGRAM-PID" or "PROGRAM-PID-N"; 0: it is no folder of `pid`. */
-static unsigned int number_of(const char *name, pid_t pid)
-{
-	unsigned int last = 0, before = 0;
-	const char *dash = NULL;
-
-	for (const char *at = name; *at != '\0'; at++) {
-		if (*at == '-') {
-			dash = at;
-			before = last;
-			last = 0;
-		} else if (*at >= '0' && *at <= '9') {
-			last = last * 10 + (unsigned int) (*at - '0');
-		} else {
-			last = before = 0;
-		}
-	}
-	if (dash == NULL)
-		return 0;
-	if (last == (unsigned int) pid)
-		return 1;
-	return before == (unsigned int) pid ? last : 0;
-}
-
-/* Who has started this program: the one that the process ran before, or its parent. */
-static void find_parent(void)
-{
-	const pid_t pids[] = {getpid(), getppid()};
-	unsigned int best[2] = {0, 0};
-	struct dirent *entry;
-	DIR *dir = opendir(recorder_options.dir);
-
-	recorder_parent[0] = '\0';
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		for (size_t i = 0; i < 2; i++) {
-			unsigned int number = number_of(entry->d_name, pids[i]);
-
-			if (number <= best[i] || (i == 1 && best[0] != 0) ||
-			    strlen(entry->d_name) >= sizeof(recorder_parent))
-				continue;
-			best[i] = number;
-			memcpy(recorder_parent, entry->d_name, strlen(entry->d_name) + 1);
-		}
-	}
-	if (dir != NULL)
-		closedir(dir);
-}
-
 /* Its own, made now: so nobody can have put anything in its place. */
 int recorder_make_folder(const char *path)
 {
@@ -242,35 +191,6 @@ static void make_uuid(void)
 	recorder_trace->uuid[8] = (uint8_t) ((recorder_trace->uuid[8] & 0x3f) | 0x80);
 }
 
-/* ".buffers" begins with who it is; a process id alone may come again. */
-static void announce_process(void)
-{
-	static char path[PATH_MAX];
-	static char text[1024];
-	struct log_line line = {.used = 0};
-	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	ssize_t bytes = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	const char *at;
-
-	if (fd >= 0)
-		close(fd);
-	text[bytes > 0 ? bytes : 0] = '\0';
-	at = strrchr(text, ')'); /* field 2, which may hold anything */
-	for (int field = 2; at != NULL && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	log_line_number(&line, (uint64_t) getpid());
-	log_line_text(&line, " ");
-	if (at != NULL) {
-		size_t digits = strspn(at + 1, "0123456789");
-
-		text[(size_t) (at + 1 - text) + digits] = '\0';
-		log_line_text(&line, at + 1);
-	}
-	log_line_end(&line);
-	if (recorder_file_path(path, ".buffers") == 0)
-		recorder_file_append(path, line.text, line.used);
-}
-
 /* With these there is a trace that can be read. */
 int recorder_begin_files(const struct recorder_moment *moment, const struct recorder_clock *clock)
 {
@@ -298,7 +218,7 @@ static bool begin_folder(void)
 	recorder_main.mode = recorder_options.ring_bytes != 0 ? "ring" : "all";
 	if (error == 0) {
 		recorder_clock_begin(&moment, &clock);
-		announce_process();
+		recorder_announce();
 		error = recorder_begin_files(&moment, &clock);
 	}
 	if (error != 0) {
@@ -361,7 +281,7 @@ bool recorder_begin(bool forked)
 		forget_parent();
 	else
 		forget_counts();
-	find_parent();
+	recorder_find_parent();
 	recorder_streams_begin();
 	recorder_lock();
 	/* In the child of a fork another thread may have been in the loader. */
@@ -401,7 +321,7 @@ bool recorder_begin_again(void)
 	/* Another thread may have been here; and what failed will fail again. */
 	if (forked || (number == atomic_load(&recorder_folder_number) && failed == 0)) {
 		if (!forked)
-			find_parent();
+			recorder_find_parent();
 		done = begin_folder();
 		failed = done ? 0 : 1;
 		if (!done)

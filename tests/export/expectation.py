@@ -4,7 +4,9 @@ What an export must show, worked out from the lines of `uvhooks log --format jso
 of arrows in tools/export_flows.h: slices, for each its cause, and lives. One process.
 """
 import collections
+import functools
 import json
+import subprocess
 
 
 class Slice:
@@ -26,8 +28,17 @@ def sequence(identity):
     return int(identity.split(":")[-1])
 
 
+@functools.cache
+def readable(callback):
+    """The log has what the linker knows; people read C++, here without the arguments."""
+    if callback is None or not callback.startswith("_Z"):
+        return callback
+    return subprocess.run(["c++filt", "-p", callback], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
 def name_of(event):
-    words = [event["type"], event.get("call"), event.get("callback")]
+    words = [event["type"], event.get("call"), readable(event.get("callback"))]
     return " ".join(word for word in words if word is not None)
 
 
