@@ -354,6 +354,36 @@ as_nobody() {
 	end_target one
 }
 
+@test "a plugin that would end the process is not loaded into it" {
+	local way
+	target one idle
+	for way in 'abort()' 'exit(3)'; do
+		"${CC:-cc}" -x c -shared -fPIC -I"$BATS_TEST_DIRNAME/../include" -o crash.so - <<-END
+			#include <stdlib.h>
+			#include <uvhooks/plugin.h>
+
+			static int ends(struct uvhooks_plugin_args *args)
+			{
+				(void) args;
+				$way;
+				return 0;
+			}
+
+			UVHOOKS_PLUGIN = {
+			    .size = sizeof(struct uvhooks_plugin),
+			    .abi = UVHOOKS_PLUGIN_ABI,
+			    .name = "crash",
+			    .init = ends,
+			};
+		END
+		run -1 ctl "$PID" load context ./crash.so
+		[[ $output == *"crash.so"*"so nothing was loaded"* ]]
+	done
+	run -0 ctl "$PID" status --json
+	is '.answered and .plugins == ""'
+	end_target one
+}
+
 @test "what is no request is refused, and what is not there is said" {
 	target one idle
 	run -2 ctl

@@ -95,6 +95,20 @@ static int ask(struct uvh_ctl *ctl, const char *verb, const char *words)
 	return status;
 }
 
+/*
+ * What would end the process is not loaded into it. All else the process says itself: it may find
+ * other files than this one does.
+ */
+static int try_plugins(const char *plugins)
+{
+	char shim[PATH_MAX], text[UVH_TEXT_BYTES];
+
+	if (uvh_shim_find(shim, text) != 0 || uvh_plugins_check(shim, plugins, text) != -2)
+		return UVH_OK;
+	uvh_say("%s: so nothing was loaded", text);
+	return UVH_FAILED;
+}
+
 static int load(struct uvh_ctl *ctl)
 {
 	char *plugins = NULL;
@@ -106,6 +120,8 @@ static int load(struct uvh_ctl *ctl)
 		status = check_plugin("load", ctl->words[i]);
 		plugins = uvh_or_end(uvh_plugins_add(plugins, ctl->words[i]));
 	}
+	if (status == UVH_OK)
+		status = try_plugins(plugins);
 	if (status == UVH_OK)
 		status = ask(ctl, "load", plugins);
 	free(plugins);

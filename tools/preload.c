@@ -125,12 +125,12 @@ int uvh_plugins_check(const char *shim, const char *plugins, char text[UVH_TEXT_
 
 	if (status == 0)
 		return 0;
-	if (status == 1)
+	if (status == 1) {
 		memcpy(text, reason, UVH_TEXT_BYTES);
-	else
-		snprintf(text, UVH_TEXT_BYTES, "while '%.300s' was checked, %.300s", plugins,
-			 reason);
-	return -1;
+		return -1;
+	}
+	snprintf(text, UVH_TEXT_BYTES, "while '%.300s' was checked, %.300s", plugins, reason);
+	return -2;
 }
 
 /* How long the text is up to one of `ends` that no backslash guards. */

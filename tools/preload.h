@@ -28,7 +28,7 @@ const struct uvh_patch_engine *uvh_engine_load(char text[UVH_TEXT_BYTES]);
 
 /*
  * Holds a text as UVHOOKS_PLUGINS would have it against the shim, in a child: nothing of the
- * plugins stays in this process. 0, or -1 and the reason in `text`.
+ * plugins stays in this process. 0, or -1 and the reason in `text`; -2 if one has ended the child.
  */
 int uvh_plugins_check(const char *shim, const char *plugins, char text[UVH_TEXT_BYTES]);
 
