@@ -384,6 +384,12 @@ static bool is_same(const struct request *request, const struct request *other)
 	return true;
 }
 
+static void tell_failed(const char *error)
+{
+	uvh_count(UVH_COUNT_plugins_failed);
+	uvh_message("%s (the program runs on without it)", error);
+}
+
 /*
  * Runs all plugins of a text; a dry run stops at the first that fails. What is there twice, as
  * where one `uvhooks run` runs another, is run once: two would write the same into the same file.
@@ -398,6 +404,8 @@ static bool run_all(const char *plugins, const char *folders, bool dry_run, char
 
 	if (requests == NULL || text == NULL) {
 		snprintf(error, error_bytes, "no memory to load plugins");
+		if (!dry_run)
+			tell_failed(error);
 		return false;
 	}
 	while (*text != '\0') {
@@ -418,8 +426,7 @@ static bool run_all(const char *plugins, const char *folders, bool dry_run, char
 		good = false;
 		if (dry_run)
 			break;
-		uvh_count(UVH_COUNT_plugins_failed);
-		uvh_message("%s (the program runs on without it)", error);
+		tell_failed(error);
 	}
 	return good;
 }
