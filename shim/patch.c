@@ -138,27 +138,40 @@ static void widen(struct range *range, uintptr_t low, uintptr_t high)
 
 #define NO_RANGE ((struct range){UINTPTR_MAX, 0})
 
-/*
- * Of one source file: its functions that nobody else can call. What was hidden, of all files, the
- * linker puts under no name.
- */
+/* What the name of a source file says. What was hidden, of all files, stands under no name. */
+enum source {
+	SOURCE_HIDDEN,
+	SOURCE_ANY,
+	/* Of libuv's files the one of which nothing else tells whose it is, and that calls out. */
+	SOURCE_FS_POLL,
+};
+
+/* Of one source file: its functions that nobody else can call. */
 struct file {
 	struct range before; /* those that stand before libuv's first */
 	struct range apart;  /* those that stand nowhere near */
 	bool libuvs;         /* one is among libuv's, or has a name as only those have */
-	bool named;
+	enum source source;
 };
 
 static void end_file(const struct file *file, struct range *text, struct range *cold)
 {
-	if (!file->named || !file->libuvs)
+	if (file->source == SOURCE_HIDDEN || !file->libuvs)
 		return;
 	widen(cold, file->apart.low, file->apart.high);
 	widen(text, file->before.low, file->before.high);
 }
 
+static enum source source_of(const char *name)
+{
+	if (name[0] == '\0')
+		return SOURCE_HIDDEN;
+	return strncmp(name, "fs-poll.", 8) == 0 ? SOURCE_FS_POLL : SOURCE_ANY;
+}
+
 /* The next function that only its own file can call, or that was hidden; NULL behind the last. */
-static const ElfW(Sym) * next_local(struct uvh_symbols *symbols, bool *new_file, bool *named)
+static const ElfW(Sym) *
+    next_local(struct uvh_symbols *symbols, bool *new_file, enum source *source)
 {
 	const ElfW(Sym) * symbol;
 
@@ -166,7 +179,7 @@ static const ElfW(Sym) * next_local(struct uvh_symbols *symbols, bool *new_file,
 	while ((symbol = uvh_symbols_next(symbols)) != NULL) {
 		if (ELF64_ST_TYPE(symbol->st_info) == STT_FILE) {
 			*new_file = true;
-			*named = symbol->st_name != 0;
+			*source = source_of(uvh_symbols_name(symbols, symbol));
 		}
 		if (!uvh_symbol_is_function(symbol))
 			continue;
@@ -181,14 +194,15 @@ static const ElfW(Sym) * next_local(struct uvh_symbols *symbols, bool *new_file,
 static uintptr_t first_hidden(const struct uvh_patch *patch, struct uvh_symbols *symbols,
 			      uintptr_t low, uintptr_t known)
 {
-	bool named = true, new_file;
+	enum source source = SOURCE_ANY;
 	const ElfW(Sym) * symbol;
+	bool new_file;
 
 	uvh_symbols_rewind(symbols);
-	while ((symbol = next_local(symbols, &new_file, &named)) != NULL) {
+	while ((symbol = next_local(symbols, &new_file, &source)) != NULL) {
 		uintptr_t address = patch->object->base + symbol->st_value;
 
-		if (!named && address >= low && address < known &&
+		if (source == SOURCE_HIDDEN && address >= low && address < known &&
 		    is_hidden_name(uvh_symbols_name(symbols, symbol)))
 			known = address;
 	}
@@ -204,19 +218,20 @@ static void look_through_files(const struct uvh_patch *patch, struct uvh_symbols
 			       uintptr_t known, struct range *text, struct range *cold)
 {
 	const struct range around = *text;
-	struct file file = {NO_RANGE, NO_RANGE, false, false};
+	struct file file = {NO_RANGE, NO_RANGE, false, SOURCE_HIDDEN};
+	enum source source = SOURCE_ANY;
 	const ElfW(Sym) * symbol;
-	bool named = true, new_file;
+	bool new_file;
 
 	text->low = known;
 	uvh_symbols_rewind(symbols);
-	while ((symbol = next_local(symbols, &new_file, &named)) != NULL) {
+	while ((symbol = next_local(symbols, &new_file, &source)) != NULL) {
 		uintptr_t low = patch->object->base + symbol->st_value;
 		uintptr_t high = low + symbol->st_size;
 
 		if (new_file) {
 			end_file(&file, text, cold);
-			file = (struct file){NO_RANGE, NO_RANGE, false, named};
+			file = (struct file){NO_RANGE, NO_RANGE, source == SOURCE_FS_POLL, source};
 		}
 		if (low < around.low || low >= around.high) {
 			widen(&file.apart, low, high);

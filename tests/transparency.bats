@@ -18,7 +18,7 @@ expected_losses() {
 	h9_longjmp*) echo unwound_by_longjmp ;;
 	stacks) echo unwound_by_longjmp foreign_leaves ;;
 	nested_run | s08_destroy) echo forced_destroys ;;
-	s19_longjmp | s26_longjmp) echo unwound_by_longjmp ;;
+	s19_longjmp | s20_execution_resource | s26_longjmp) echo unwound_by_longjmp ;;
 	s23_many_types) echo types_exhausted ;;
 	static_modules_two) echo other_libuvs ;;
 	esac
@@ -41,7 +41,7 @@ check_losses() {
 rules() {
 	case $1 in
 	connections | fork | fork_pool) echo --late ;; # children begin in the middle
-	address_reuse | ends | h9_* | mixed_access | stacks | states | s22_*) ;; # leave something alive
+	address_reuse | ends | h9_* | left_on_stack | mixed_access | stacks | states | s22_*) ;; # leave something alive
 	embedder_parity) echo --named-triggers ;; # it leaves its promises to the garbage collector
 	random_stores | s05_* | s19_throw | s23_arguments | s25_*) echo --ended --named-triggers ;;
 	s14_* | s26_release) echo --ended --nested-hooks ;;
