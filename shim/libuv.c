@@ -84,11 +84,6 @@ static struct {
 
 static bool any_others;
 
-static bool is_in(const struct uvh_object *object, const void *address)
-{
-	return (uintptr_t) address >= object->low && (uintptr_t) address < object->high;
-}
-
 /* A function that nobody has a reason to intercept tells where libuvs are. */
 static bool find_anchor(void *scope, struct uvh_object *object)
 {
@@ -97,23 +92,34 @@ static bool find_anchor(void *scope, struct uvh_object *object)
 	return found != NULL && uvh_object_at(object, (uintptr_t) found);
 }
 
+/* `next` is the libuv that calls through symbols are for; all zero if there is none. */
+static void find_others(const struct uvh_object *next)
+{
+	struct uvh_object first = {0};
+
+	find_anchor(RTLD_DEFAULT, &first);
+	for (size_t i = 0; i < FUNCTION_COUNT; i++) {
+		const char *name = functions[i].name;
+		uintptr_t found =
+		    functions[i].wrapper == NULL ? 0 : (uintptr_t) dlsym(RTLD_DEFAULT, name);
+
+		others[i].before = found != 0 && !uvh_is_shim(found) &&
+				   !uvh_object_holds(&first, found) &&
+				   !uvh_object_holds(next, found);
+		found = found == 0 || next->low == 0 ? 0 : (uintptr_t) dlsym(RTLD_NEXT, name);
+		others[i].behind = uvh_object_holds(next, found) ? NULL : (void *) found;
+		any_others |= others[i].before || others[i].behind != NULL;
+	}
+}
+
 uintptr_t uvh_libuv_look_for_others(void)
 {
 	static bool looked;
-	struct uvh_object first = {0}, next = {0};
-	const bool is_global = find_anchor(RTLD_NEXT, &next);
+	struct uvh_object next = {0};
 
-	find_anchor(RTLD_DEFAULT, &first);
-	for (size_t i = 0; i < FUNCTION_COUNT && !looked; i++) {
-		const char *name = functions[i].name;
-		void *found = functions[i].wrapper == NULL ? NULL : dlsym(RTLD_DEFAULT, name);
-
-		others[i].before = found != NULL && !uvh_is_shim((uintptr_t) found) &&
-				   !is_in(&first, found) && !is_in(&next, found);
-		found = found == NULL || !is_global ? NULL : dlsym(RTLD_NEXT, name);
-		others[i].behind = is_in(&next, found) ? NULL : found;
-		any_others |= others[i].before || others[i].behind != NULL;
-	}
+	find_anchor(RTLD_NEXT, &next);
+	if (!looked)
+		find_others(&next);
 	looked = true;
 	dlerror(); /* the program shall not find our failure there */
 	return next.low;

@@ -22,11 +22,6 @@ UVH_HOT bool uvh_depth_matters;
 /* A libuv in the global scope: all calls through symbols are for it. */
 static bool have_global;
 
-static bool holds(const struct uvh_object *object, uintptr_t address)
-{
-	return address >= object->low && address < object->high;
-}
-
 static bool is_same(const struct uvh_object *one, const struct uvh_object *other)
 {
 	return one->low == other->low && one->high == other->high && one->dynamic == other->dynamic;
@@ -60,7 +55,7 @@ const struct uvh_libuv *uvh_libuv_of_caller(uintptr_t address)
 	if (have_global)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
-		if (holds(&uvh_libuvs[i].object, address))
+		if (uvh_object_holds(&uvh_libuvs[i].object, address))
 			return &uvh_libuvs[i];
 	if (!uvh_object_at(&caller, address))
 		return NULL;
@@ -264,7 +259,7 @@ static bool adopt_all(struct scan *scan, uintptr_t global, enum uvh_scan when)
 	bool all = true;
 
 	for (size_t i = 0; i < scan->count && uvh_libuv_count == 0; i++)
-		if (holds(&scan->found[i], global)) {
+		if (uvh_object_holds(&scan->found[i], global)) {
 			have_global = true;
 			all &= adopt(&scan->found[i], when);
 			scan->found[i].low = 0;

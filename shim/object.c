@@ -116,8 +116,7 @@ static int holds_address(struct dl_phdr_info *info, size_t size, void *data)
 	bool readable = uvh_object_read(search->object, info);
 
 	(void) size;
-	return readable && search->address >= search->object->low &&
-	       search->address < search->object->high;
+	return readable && uvh_object_holds(search->object, search->address);
 }
 
 bool uvh_object_at(struct uvh_object *object, uintptr_t address)

@@ -33,6 +33,12 @@ struct uvh_object {
 /* Fills `object`; false where there is no dynamic symbol table to look into. */
 bool uvh_object_read(struct uvh_object *object, const struct dl_phdr_info *info);
 
+/* Does the address lie in what is mapped of it? */
+static inline bool uvh_object_holds(const struct uvh_object *object, uintptr_t address)
+{
+	return address >= object->low && address < object->high;
+}
+
 /* The object that holds an address. */
 bool uvh_object_at(struct uvh_object *object, uintptr_t address);
 
