@@ -168,6 +168,12 @@ const ElfW(Sym) * uvh_symbols_next(struct uvh_symbols *symbols)
 	return &table[place];
 }
 
+/* To where a table was read. */
+void uvh_symbols_seek(struct uvh_symbols *symbols, size_t number)
+{
+	symbols->next = number - number % AT_ONCE;
+}
+
 /*
  * The file must be the one that was loaded: it may have been replaced since. With a build id that
  * is told by it; else by the header, which is loaded too.

@@ -23,11 +23,8 @@ struct uvh_symbols {
 /* False if there is no table, or none that is surely of this object. */
 bool uvh_symbols_open(struct uvh_symbols *symbols, const struct uvh_object *object);
 
-/* Begins anew. */
-static inline void uvh_symbols_rewind(struct uvh_symbols *symbols)
-{
-	symbols->next = 0;
-}
+/* Goes on at the symbol of a number, or with a few that are before it. */
+void uvh_symbols_seek(struct uvh_symbols *symbols, size_t number);
 
 /* One symbol after another; good until the next call for any object. NULL at the end. */
 const ElfW(Sym) * uvh_symbols_next(struct uvh_symbols *symbols);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The libuv that a program or a library holds: where its functions stand, which of those that are
- * intercepted there are, and which cannot be patched. All by the rules of the shim (shim/patch.c),
- * so that what is said of a file is what happens in a process.
+ * intercepted there are, and which cannot be patched. All by the rules of the shim
+ * (shim/patch_find.c), so that what is said of a file is what happens in a process.
  */
 #ifndef UVH_LIBUV_FILE_H
 #define UVH_LIBUV_FILE_H
