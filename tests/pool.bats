@@ -140,8 +140,8 @@ waits_at() {
 		.starved[0].held_by[0].what == "crunch")' --type uv_fs_t
 	asked full_pool '.pools[0].kinds | map(.what) == ["crunch"]' --callback crunch
 	asked pool '.pools[0] | .elapsed_ns == 10e6 and .by_busy[2] / 1e6 > 9.9' --from 20ms --to 30ms
-	asked pool '.pools == []' --id 99
-	verb pool pool --id 99 | grep -qx 'Nothing that passes the filters was asked of the thread pool.'
+	asked pool '.pools == []' --type PIPEWRAP
+	verb pool pool --type PIPEWRAP | grep -qx 'Nothing that passes the filters was asked of the thread pool.'
 	verb pool busy | grep -qx 'Nothing was asked of the thread pool.'
 	asked two '.pools == []'
 }

@@ -155,6 +155,21 @@ compare() {
 	[ ! -s seen ]
 }
 
+@test "an id or a loop that the trace lacks is told, by every verb" {
+	local verb format
+
+	for verb in log report tree why leaks pool stalls stack "export --format chrome"; do
+		# shellcheck disable=SC2086 # the export's words
+		run -1 --separate-stderr "$uvhooks" $verb --id 10,4711 --loop 0,3 "$STORIES/leaks"
+		[ "$stderr" = "uvhooks: --id: nothing of 4711 is in this trace
+uvhooks: --loop: nothing of a loop 3 is in this trace" ]
+	done
+	run -1 --separate-stderr "$uvhooks" log --id 10 --to 1us "$STORIES/leaks"
+	[ "$stderr" = "uvhooks: --id: nothing of 10 is in this trace up to --to" ]
+	run -0 --separate-stderr "$uvhooks" log --id 10 --type TIMERWRAP "$STORIES/leaks"
+	[ "$output$stderr" = "" ]
+}
+
 @test "--callback shows a resource from where the callback is first armed to its end" {
 	"$uvhooks" log --callback on_connec "$STORIES/leaks" >seen
 	[ "$(grep -cv ' 2 TCPSERVERWRAP' seen)" -eq 0 ]

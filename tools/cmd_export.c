@@ -287,23 +287,6 @@ out:
 	return UVH_FAILED;
 }
 
-/* First: whoever looks at it must know that something is missing. */
-static void say_lost(const struct request *request, const struct uvh_trace *trace)
-{
-	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
-		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
-
-		if (!uvh_trace_filter_wants_process(request->filter, process))
-			continue;
-		if (process->events_discarded != 0)
-			uvh_say("%s: %llu events were lost while recording: they are missing here",
-				process->folder, (unsigned long long) process->events_discarded);
-		if (process->flight_recorder)
-			uvh_say("%s: kept by a flight recorder: the beginning may be missing",
-				process->folder);
-	}
-}
-
 static int64_t beginning(const struct uvh_trace *trace)
 {
 	int64_t begin_ns = INT64_MAX;
@@ -328,6 +311,7 @@ static void write_events(struct uvh_trace *trace, const struct request *request,
 	while (!ferror_unlocked(export->file) && uvh_trace_next(trace, &event)) {
 		if (show_progress && (++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("exporting", uvh_trace_progress(trace));
+		uvh_trace_filter_see(request->filter, &event);
 		uvh_flows_event(flows, &event);
 	}
 	uvh_flows_end(flows, counts);
@@ -359,20 +343,22 @@ static int export_trace(struct uvh_trace *trace, const struct request *request,
 	    .base_ns = beginning(trace),
 	    .top = request->top,
 	};
-	size_t damaged;
-	int status;
+	int status, incomplete;
 
 	setvbuf(output->file, buffer, _IOFBF, sizeof(buffer));
-	say_lost(request, trace);
+	/* First: whoever looks at it must know that something is missing. */
+	uvh_trace_filter_say_missing(request->filter, trace);
 	write_events(trace, request, &export, &counts);
 	uvh_export_names_free(export.names);
-	damaged = uvh_trace_say_damage(trace);
+	incomplete = uvh_trace_filter_say_unseen(request->filter);
+	if (uvh_trace_say_damage(trace) != 0)
+		incomplete = UVH_FAILED;
 	status = close_output(output, true);
 	if (export.remark[0] != '\0')
 		uvh_say("%s", export.remark);
 	if (status == UVH_OK && request->output != NULL)
 		say_done(request, &counts);
-	return status == UVH_OK && damaged != 0 ? UVH_FAILED : status;
+	return status == UVH_OK ? incomplete : status;
 }
 
 static int export_to_output(const struct request *request)

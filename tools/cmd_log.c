@@ -209,23 +209,6 @@ static void print_event(const struct uvh_trace_event *event, unsigned int depth,
 	fwrite_unlocked(line.text, 1, line.used, stdout);
 }
 
-/* First: whoever reads the lines must know that some are missing. */
-static void say_lost(const struct uvh_trace *trace, const struct uvh_trace_filter *filter)
-{
-	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
-		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
-
-		if (!uvh_trace_filter_wants_process(filter, process))
-			continue;
-		if (process->events_discarded != 0)
-			uvh_say("%s: %llu events were lost while recording: they are missing here",
-				process->folder, (unsigned long long) process->events_discarded);
-		if (process->flight_recorder)
-			uvh_say("%s: kept by a flight recorder: the beginning may be missing",
-				process->folder);
-	}
-}
-
 static void print_events(struct uvh_trace *trace, const struct request *request)
 {
 	const bool show_progress = !isatty(STDOUT_FILENO);
@@ -236,6 +219,7 @@ static void print_events(struct uvh_trace *trace, const struct request *request)
 	while (!ferror_unlocked(stdout) && uvh_trace_next(trace, &event)) {
 		bool wanted = uvh_trace_filter_wants(request->filter, trace, &event);
 
+		uvh_trace_filter_see(request->filter, &event);
 		if (show_progress && (++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("reading", uvh_trace_progress(trace));
 		if (event.event >= UVHOOKS_EVENT_MAX || !(request->events >> event.event & 1))
@@ -251,7 +235,7 @@ static int log_trace(const struct request *request)
 {
 	static char output[OUTPUT_BYTES];
 	struct uvh_trace *trace = uvh_trace_open(request->path);
-	size_t damaged;
+	int status;
 
 	if (trace == NULL)
 		return UVH_USAGE;
@@ -260,13 +244,16 @@ static int log_trace(const struct request *request)
 		return UVH_USAGE;
 	}
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
-	say_lost(trace, request->filter);
+	/* First: whoever reads the lines must know that some are missing. */
+	uvh_trace_filter_say_missing(request->filter, trace);
 	print_events(trace, request);
 	fflush(stdout);
-	damaged = uvh_trace_say_damage(trace);
+	status = uvh_trace_filter_say_unseen(request->filter);
+	if (uvh_trace_say_damage(trace) != 0)
+		status = UVH_FAILED;
 	current = NULL;
 	uvh_trace_close(trace);
-	return damaged == 0 ? UVH_OK : UVH_FAILED;
+	return status;
 }
 
 static int print_help(void)

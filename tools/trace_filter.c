@@ -14,7 +14,8 @@ const char uvh_trace_filter_help[] =
     "  --type LIST      only resources of these types, by either name: TIMERWRAP,uv_fs_t,... or\n"
     "                   embedder (all that the program makes itself)\n"
     "  --loop LIST      only those of these loops, by the number of their id space: 0,1\n"
-    "  --id LIST        only these resources: 7,1:8\n"
+    "  --id LIST        only these resources: 7,1:8. A loop or an id of which nothing is in the\n"
+    "                   trace is told, and the exit status is 1\n"
     "  --from T         only what happened at T or later: in seconds since the trace began, or\n"
     "                   with a unit: 1.5, 20ms, 300us\n"
     "  --to T           only what happened up to T\n"
@@ -37,6 +38,11 @@ struct verdict {
 	bool wanted;
 };
 
+struct wanted_id {
+	uvhooks_async_id id;
+	bool seen;
+};
+
 struct words {
 	char **list;
 	size_t count, room;
@@ -50,7 +56,8 @@ struct uvh_trace_filter {
 	struct words processes;
 	bool some_loops;
 	bool loops[UINT16_MAX + 1];
-	uvhooks_async_id *ids;
+	bool loops_seen[UINT16_MAX + 1];
+	struct wanted_id *ids;
 	size_t id_count, id_room;
 	int64_t from_ns, to_ns; /* since the trace began */
 
@@ -175,7 +182,7 @@ static int read_id(struct uvh_trace_filter *filter, const char *verb, const char
 				     word);
 	filter->ids =
 	    uvh_grow(filter->ids, &filter->id_room, filter->id_count + 1, sizeof(*filter->ids));
-	filter->ids[filter->id_count++] = id;
+	filter->ids[filter->id_count++] = (struct wanted_id){.id = id};
 	return UVH_OK;
 }
 
@@ -266,6 +273,38 @@ int uvh_trace_filter_check(const struct uvh_trace_filter *filter, const char *ve
 	return status;
 }
 
+void uvh_trace_filter_see(struct uvh_trace_filter *filter, const struct uvh_trace_event *event)
+{
+	if (!filter->is_set)
+		return;
+	filter->loops_seen[uvhooks_id_space(event->async_id)] = true;
+	for (size_t i = 0; i < filter->id_count; i++)
+		filter->ids[i].seen |= filter->ids[i].id == event->async_id;
+}
+
+int uvh_trace_filter_say_unseen(const struct uvh_trace_filter *filter)
+{
+	/* What is behind --to is not read. */
+	const char *where = filter->to_ns == INT64_MAX ? "" : " up to --to";
+	char text[UVHOOKS_ID_TEXT_BYTES];
+	int status = UVH_OK;
+
+	for (size_t i = 0; i < filter->id_count; i++) {
+		if (filter->ids[i].seen)
+			continue;
+		uvh_say("--id: nothing of %s is in this trace%s",
+			uvhooks_id_text(filter->ids[i].id, text), where);
+		status = UVH_FAILED;
+	}
+	for (size_t space = 0; space <= UINT16_MAX; space++) {
+		if (!filter->loops[space] || filter->loops_seen[space])
+			continue;
+		uvh_say("--loop: nothing of a loop %zu is in this trace%s", space, where);
+		status = UVH_FAILED;
+	}
+	return status;
+}
+
 void uvh_trace_filter_window(const struct uvh_trace_filter *filter, const struct uvh_trace *trace,
 			     int64_t *from_ns, int64_t *to_ns)
 {
@@ -300,6 +339,23 @@ bool uvh_trace_filter_wants_process(const struct uvh_trace_filter *filter,
 	return filter->processes.count == 0;
 }
 
+void uvh_trace_filter_say_missing(const struct uvh_trace_filter *filter,
+				  const struct uvh_trace *trace)
+{
+	for (size_t i = 0; i < uvh_trace_process_count(trace); i++) {
+		const struct uvh_trace_process *process = uvh_trace_process(trace, i);
+
+		if (!uvh_trace_filter_wants_process(filter, process))
+			continue;
+		if (process->events_discarded != 0)
+			uvh_say("%s: %llu events were lost while recording: they are missing here",
+				process->folder, (unsigned long long) process->events_discarded);
+		if (process->flight_recorder)
+			uvh_say("%s: kept by a flight recorder: the beginning may be missing",
+				process->folder);
+	}
+}
+
 static bool wants_type(const struct uvh_trace_filter *filter,
 		       const struct uvh_trace_process *process, unsigned int type)
 {
@@ -324,7 +380,7 @@ static bool wants_thing(const struct uvh_trace_filter *filter,
 	bool found = filter->id_count == 0;
 
 	for (size_t i = 0; i < filter->id_count && !found; i++)
-		found = filter->ids[i] == id;
+		found = filter->ids[i].id == id;
 	return found && (!filter->some_loops || filter->loops[uvhooks_id_space(id)]) &&
 	       (!filter->some_types || wants_type(filter, process, type)) &&
 	       uvh_trace_filter_wants_process(filter, process);

@@ -65,10 +65,16 @@ int uvh_trace_filter_option(struct uvh_trace_filter *filter, const char *verb, i
 /*
  * Is there in the trace what the options name? UVH_OK, or UVH_USAGE when it has said what is not,
  * and what is. Types that uvhooks knows need not be in the trace; loops and ids are known by its
- * events only, and not asked for here. Before the first event.
+ * events only: uvh_trace_filter_see(). Before the first event.
  */
 int uvh_trace_filter_check(const struct uvh_trace_filter *filter, const char *verb,
 			   const struct uvh_trace *trace);
+
+/* What --id and --loop name is known by the events only: this is to be shown all of them. */
+void uvh_trace_filter_see(struct uvh_trace_filter *filter, const struct uvh_trace_event *event);
+
+/* Behind the last event. UVH_OK, or UVH_FAILED when it has said of what there was none. */
+int uvh_trace_filter_say_unseen(const struct uvh_trace_filter *filter);
 
 /* Was any such option given? */
 bool uvh_trace_filter_is_set(const struct uvh_trace_filter *filter);
@@ -88,6 +94,10 @@ bool uvh_trace_filter_wants_resource(struct uvh_trace_filter *filter,
 /* The same for a whole process: only --process counts. */
 bool uvh_trace_filter_wants_process(const struct uvh_trace_filter *filter,
 				    const struct uvh_trace_process *process);
+
+/* Of each process that passes: what is missing, for whoever reads its events. */
+void uvh_trace_filter_say_missing(const struct uvh_trace_filter *filter,
+				  const struct uvh_trace *trace);
 
 /* --from and --to become the trace's window. Before its first event. */
 void uvh_trace_filter_set_window(const struct uvh_trace_filter *filter, struct uvh_trace *trace);

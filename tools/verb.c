@@ -93,6 +93,7 @@ static void read_events(struct uvh_question *question)
 
 	uvh_trace_filter_set_window(question->filter, question->trace);
 	while (uvh_trace_next(question->trace, &event)) {
+		uvh_trace_filter_see(question->filter, &event);
 		question->event(question, &event);
 		if ((++seen & (PROGRESS_EVERY - 1)) == 0)
 			uvh_progress("reading", uvh_trace_progress(question->trace));
@@ -116,7 +117,7 @@ static void say_lost(const struct uvh_question *question)
 
 static int answer_of_trace(struct uvh_question *question, const char *path)
 {
-	int status;
+	int status, unseen;
 
 	question->trace = uvh_trace_open(path);
 	if (question->trace == NULL)
@@ -129,12 +130,13 @@ static int answer_of_trace(struct uvh_question *question, const char *path)
 	if (question->begin != NULL)
 		question->begin(question);
 	read_events(question);
+	unseen = uvh_trace_filter_say_unseen(question->filter);
 	question->damaged = uvh_trace_say_damage(question->trace);
 	if (!question->tells_losses)
 		say_lost(question);
 	status = question->tell(question);
 	uvh_trace_close(question->trace);
-	return question->damaged == 0 ? status : UVH_FAILED;
+	return question->damaged == 0 && unseen == UVH_OK ? status : UVH_FAILED;
 }
 
 /* Of a trace, or of a process that runs, which is made one of. */
