@@ -264,3 +264,19 @@ parent_pid() {
 		fi
 	done
 }
+
+# reads PROGRAM...: the calls by which the kernel is asked to read, of a node that does nothing else.
+reads() {
+	"$@" -p 'fs.readFileSync("/proc/self/io", "utf8").match(/syscr: (\d+)/)[1]'
+}
+
+@test "libuv's functions are found in a few passes over the symbols, which is not a read for each file" {
+	local bytes bare shim
+	bytes=$((0x$(readelf -SW "$NEWEST" | sed -nE 's/.* \.symtab +SYMTAB +[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) .*/\1/p')))
+	bare=$(reads "$NEWEST")
+	shim=$(LD_PRELOAD=$UVHOOKS_BUILD/shim/libuvhooks.so reads "$NEWEST")
+	echo "$bare reads bare, $shim under the shim; $bytes bytes of symbols"
+	[ "$bare" -gt 0 ]
+	[ "$shim" -gt "$bare" ]
+	[ "$shim" -lt $((bare + 300 + 3 * bytes / 12288)) ]
+}
