@@ -12,7 +12,7 @@ setup_file() {
 	RECORD=(--watchdog 40ms)
 	record_planted slow_callback stuck_callback sync_fs
 	run_planted "$TRACES/plain" "$uvhooks" record -o "$TRACES/no-stacks" -- "$PLANTED/slow_callback"
-	for story in busy two ring stuck calls inside empty; do
+	for story in busy two ring nested_ring stuck calls inside empty; do
 		"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" "$story" "$TRACES/$story"
 	done
 }
@@ -159,7 +159,10 @@ made_at() {
 }
 
 @test "a loop that ran when recording began, and a trace with nothing in it" {
-	asked ring '.stalls[0] | .callback == "on_timer" and .count == 3 and .total_ns == 4e6' --over 1ms
+	asked ring '.stalls[0] | .callback == "on_timer" and .count == 3 and .total_ns == 4e6 and .share == 0.4' --over 1ms
+	asked ring '.elapsed_ns == 10e6 and .blocked_ns == 4e6' --over 1ms
+	asked ring '.elapsed_ns == 5e6 and .blocked_ns == 2e6' --over 1ms --from 2ms --to 7ms
+	asked nested_ring '.elapsed_ns == 10e6 and .blocked_ns == 3e6 and .stalls[0].share == 0.3' --over 1ms
 	verb stalls empty | grep -qx 'No callback of a loop is in this trace.'
 	asked empty '.stalls == [] and .longest == null and .callbacks == 0'
 }

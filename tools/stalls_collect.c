@@ -30,6 +30,10 @@ struct uvh_stall_state {
 	struct uvh_stall_row *row;
 	uvhooks_async_id row_id;
 	bool top_left; /* all has been read, and what was on top then is told */
+	/* A loop ran already when the first was seen of this thread: since then, if not longer. */
+	int64_t first_ns;
+	bool assumed;
+	uvhooks_async_id assumed_id; /* of something in it */
 };
 
 /* Pointers to states must last, so each stands for itself; a thread's `user` points to it. */
@@ -70,6 +74,26 @@ static bool is_on_loop(const struct uvh_stall_state *state, const struct uvh_tra
 	return kind == UVHOOKS_KIND_HANDLE || kind == UVHOOKS_KIND_REQUEST || is_loop_below(state);
 }
 
+static bool is_inside_loop(const struct uvh_stall_state *state)
+{
+	for (size_t i = 0; i < state->depth; i++)
+		if (state->frames[i].kind == LOOP)
+			return true;
+	return state->assumed;
+}
+
+/* libuv calls what is its own from a loop only: where none was seen to begin, it has before. */
+static void assume_loop(struct uvh_stall_state *state, const struct uvh_trace_event *event)
+{
+	enum uvhooks_kind kind = uvhooks_type_kind(event->type);
+
+	if (event->event != UVHOOKS_EVENT_BEFORE || event->no_loop || is_inside_loop(state) ||
+	    (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST))
+		return;
+	state->assumed = true;
+	state->assumed_id = event->async_id;
+}
+
 static void enter(struct uvh_stall_state *state, const struct uvh_trace_event *event)
 {
 	struct frame frame = {
@@ -87,6 +111,7 @@ static void enter(struct uvh_stall_state *state, const struct uvh_trace_event *e
 	while (state->depth < event->depth)
 		state->frames[state->depth++] = (struct frame){
 		    .kind = CALLBACK, .id = event->async_id, .on_loop = frame.on_loop};
+	assume_loop(state, event);
 	state->frames[state->depth++] = frame;
 }
 
@@ -95,7 +120,8 @@ static void add_loop_time(struct uvh_stalls *stalls, const struct uvh_stall_stat
 			  const struct uvh_trace_event *event)
 {
 	const unsigned int space = uvhooks_id_space(event->async_id);
-	bool inside_any = false, inside_itself = false;
+	bool inside_any = state->assumed;
+	bool inside_itself = state->assumed && uvhooks_id_space(state->assumed_id) == space;
 
 	for (size_t i = 0; i < event->depth && i < state->depth; i++) {
 		const struct frame *frame = &state->frames[i];
@@ -107,6 +133,20 @@ static void add_loop_time(struct uvh_stalls *stalls, const struct uvh_stall_stat
 		stalls->elapsed_ns += event->ran_ns;
 	if (!inside_itself)
 		uvh_stalls_loop(stalls, event->process, space)->elapsed_ns += event->ran_ns;
+}
+
+static void end_assumed(struct uvh_stalls *stalls, struct uvh_stall_state *state,
+			const struct uvh_trace_process *process, int64_t now_ns)
+{
+	const int64_t ns = uvh_trace_within(stalls->trace, state->first_ns, now_ns);
+
+	if (!state->assumed)
+		return;
+	state->assumed = false;
+	/* If it ran inside another one, that goes on. */
+	state->first_ns = now_ns;
+	stalls->elapsed_ns += ns;
+	uvh_stalls_loop(stalls, process, uvhooks_id_space(state->assumed_id))->elapsed_ns += ns;
 }
 
 static const struct uvh_stall_inside nothing;
@@ -182,6 +222,8 @@ static void leave(struct uvh_stalls *stalls, struct uvh_stall_state *state,
 
 	if (event->event == UVHOOKS_EVENT_LOOP_EXIT && event->begin_ns != 0)
 		add_loop_time(stalls, state, event);
+	else if (event->event == UVHOOKS_EVENT_LOOP_EXIT)
+		end_assumed(stalls, state, event->process, event->time_ns);
 	if (event->event == UVHOOKS_EVENT_AFTER && event->begin_ns != 0 && wanted &&
 	    (known ? frame->on_loop : is_on_loop(state, event))) {
 		if (!is_open(stalls, event))
@@ -299,6 +341,8 @@ void uvh_stalls_add(struct uvh_stalls *stalls, const struct uvh_trace_event *eve
 	struct uvh_stall_state *state = state_of(stalls, event->thread);
 	bool wanted = uvh_trace_filter_wants(stalls->filter, stalls->trace, event);
 
+	if (state->first_ns == 0)
+		state->first_ns = event->time_ns;
 	if (state->call_waits && event->event != UVH_TRACE_STACK)
 		settle_call(stalls, state);
 	switch (event->event) {
@@ -341,6 +385,9 @@ void uvh_stalls_end(struct uvh_stalls *stalls)
 		if (stalls->states[i]->call_waits)
 			settle_call(stalls, stalls->states[i]);
 	uvh_trace_for_each_running(stalls->trace, add_running, stalls);
+	for (size_t i = 0; i < stalls->state_count; i++)
+		end_assumed(stalls, stalls->states[i], stalls->states[i]->thread->process,
+			    stalls->states[i]->thread->process->last_ns);
 	uvh_stalls_merge_rows(stalls);
 }
 

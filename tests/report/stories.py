@@ -249,6 +249,16 @@ def story_ring(folder):
     story.write(ended=False)
 
 
+def story_nested_ring(folder):
+    """A flight recorder came while a callback ran a loop inside its own."""
+    story = Story(folder, mode="ring")
+    story.at(0, "resource", 2, type="TIMERWRAP", callback="on_timer", trigger=1, execution=1)
+    story.run(1 * MS, 3 * MS, 2, "on_timer")
+    story.at(5 * MS, "loop_exit", 0)
+    story.run(9 * MS, 10 * MS, 2, "on_timer")
+    story.write(ended=False)
+
+
 def story_mangled(folder):
     """Callbacks of C++: methods, templates, lambdas, and what only looks like one."""
     story = Story(folder)
