@@ -124,6 +124,7 @@ int uvh_record_run(const struct uvh_launch *launch, pid_t *pid)
 	sigaction(SIGCHLD, &usual, &children);
 	child = fork();
 	if (child < 0) {
+		sigaction(SIGCHLD, &children, NULL);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		uvh_say("cannot start a process: %s", strerror(errno));
 		return status;
