@@ -140,6 +140,61 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
+/*
+ * dlmopen makes namespaces of their own: nothing is preloaded into them, and their C library keeps
+ * thread-specific data in the same places as ours. So a libuv there is left alone, and counted.
+ * Only what the loader keeps for debuggers tells of them.
+ */
+#if __GLIBC_PREREQ(2, 35)
+
+static const struct r_debug_extended *first_namespace;
+
+static void find_namespaces(void)
+{
+	first_namespace = dlsym(RTLD_DEFAULT, "_r_debug");
+}
+
+/* dl_iterate_phdr calls it under the lock that the lists are changed under. */
+static int count_apart(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const struct r_debug_extended *space = first_namespace;
+
+	(void) info;
+	(void) size;
+	if (space == NULL || space->base.r_version < 2)
+		return 1;
+	while ((space = space->r_next) != NULL)
+		for (const struct link_map *map = space->base.r_map; map != NULL; map = map->l_next)
+			*(size_t *) data += strstr(map->l_name, "/libuv.so") != NULL;
+	return 1;
+}
+
+#else /* it does not tell */
+
+static void find_namespaces(void)
+{
+}
+
+static int count_apart(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void) info;
+	(void) size;
+	(void) data;
+	return 1;
+}
+
+#endif
+
+static void look_apart(void)
+{
+	static size_t counted;
+	size_t count = 0;
+
+	dl_iterate_phdr(count_apart, &count);
+	for (; counted < count; counted++)
+		uvh_count(UVH_COUNT_other_libuvs);
+}
+
 /* Changes whenever an object comes or goes. */
 static int read_changes(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -288,8 +343,10 @@ bool uvh_libuv_scan(enum uvh_scan when)
 	dl_iterate_phdr(read_changes, &changes);
 	if (changes == __atomic_load_n(&seen_changes, __ATOMIC_ACQUIRE))
 		return false;
-	if (when == UVH_SCAN_START)
+	if (when == UVH_SCAN_START) {
 		global = uvh_libuv_look_for_others();
+		find_namespaces();
+	}
 	uvh_lock();
 	before = uvh_libuv_count;
 	/* To load the patch engine is to be notified again. */
@@ -299,6 +356,7 @@ bool uvh_libuv_scan(enum uvh_scan when)
 		scan.when = when;
 		objects.look++;
 		dl_iterate_phdr(look_at_object, &scan);
+		look_apart();
 		forget_gone(&scan);
 		if (before > uvh_libuv_count)
 			before = uvh_libuv_count;

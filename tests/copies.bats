@@ -175,3 +175,12 @@ expect_plays() {
 		destroy 2
 	EOF
 }
+
+@test "a libuv in a namespace of its own is left alone and counted, and the shared one is traced" {
+	play late_namespace
+	[ "$(count_of init TIMERWRAP)" = 1 ]
+	[ "$(counter other_libuvs)" = 1 ]
+	run -0 --separate-stderr with_shim UVHOOKS_VERBOSE=1 "$PROGRAMS/late_namespace"
+	# shellcheck disable=SC2154 # run sets it
+	grep -qx 'uvhooks: other_libuvs: 1' <<<"$stderr"
+}
