@@ -11,7 +11,7 @@ setup_file() {
 	export TRACES=$BATS_FILE_TMPDIR
 	record_planted full_pool slow_names
 	run_planted "$TRACES/plain" "$uvhooks" record -o "$TRACES/no-stacks" -- "$PLANTED/full_pool"
-	for story in pool files old_files stuck_files one_stuck busy two; do
+	for story in pool files quick_files old_files stuck_files one_stuck busy two; do
 		"$PYTHON" "$BATS_TEST_DIRNAME/report/stories.py" "$story" "$TRACES/$story"
 	done
 }
@@ -108,6 +108,13 @@ waits_at() {
 	asked files '.pools[0].occupancy | (.busy | length == 1024) and .from_at_ns == 0 and
 		((.busy | add) * .step_ns - 52e6 | fabs < 1e4) and
 		((.waiting | add) * .step_ns - 45e6 | fabs < 1e4)'
+}
+
+@test "a thread that is quicker than the call that asks is seen all the same" {
+	asked quick_files '.pools[0] | .threads_seen == 1 and (.kinds | length == 1) and (.kinds[0] |
+		.what == "stat" and .queue.count == 3 and .service.count == 3 and .not_seen == 0 and
+		.service.max_ns == 0)'
+	verb pool quick_files | grep -qx '  never saturated: nothing had to wait for a thread'
 }
 
 @test "files that never come hold their threads, and what waits behind them is told" {

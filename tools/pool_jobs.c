@@ -335,6 +335,29 @@ static void on_pool_end(struct uvh_pool *pool, struct uvh_pool_process *state,
 	remove_job(state, job);
 }
 
+/*
+ * init is told when the call that asks has returned, and the thread may have been quicker: then it
+ * took no time that could be told. The row is known only now, as a stack comes behind init.
+ */
+static void on_early_end(struct uvh_pool *pool, struct uvh_pool_process *state,
+			 struct uvh_pool_job *job, const struct uvh_trace_event *event, bool wanted)
+{
+	const struct uvh_trace_resource *resource = event->resource;
+	uint32_t row = uvh_pool_row_of(pool, resource, 0);
+
+	thread_of(state, uvh_trace_thread(event->process, resource->pool_thread));
+	state->jobs++;
+	state->told_ends = true;
+	if (wanted) {
+		uvh_histogram_add(&pool->rows[row]->queue, 0);
+		uvh_histogram_add(&pool->rows[row]->service, 0);
+	}
+	begun_by(state, job, job->submit_ns);
+	uvh_pool_begin_job(pool, state, job, row, job->submit_ns, job->submit_ns);
+	uvh_pool_change(pool, state, UVH_POOL_ENDS, job->submit_ns, row);
+	remove_job(state, job);
+}
+
 /* It has not been seen on any thread: cancelled, done elsewhere (io_uring), or not recorded. */
 static void on_back(struct uvh_pool *pool, struct uvh_pool_process *state, struct uvh_pool_job *job,
 		    const struct uvh_trace_event *event, bool wanted)
@@ -376,6 +399,8 @@ static void on_callback(struct uvh_pool *pool, struct uvh_pool_process *state,
 		remove_job(state, job);
 	} else if ((event->flags & UVHOOKS_FLAG_FAILED) != 0) {
 		remove_job(state, job);
+	} else if (event->resource->pool_end_ns != 0 && job->submit_ns != 0) {
+		on_early_end(pool, state, job, event, wanted);
 	} else {
 		on_back(pool, state, job, event, wanted);
 	}

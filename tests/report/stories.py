@@ -290,6 +290,22 @@ def story_files(folder):
     story.write()
 
 
+def story_quick_files(folder):
+    """The thread was done before the call that asks had returned, which is when init is told."""
+    story = Story(folder)
+    thread = story.thread(1)
+    story.at(1 * MS, "loop_enter", 0)
+    for number in range(3):
+        async_id, begin = 2 + number, (10 + 10 * number) * MS
+        story.at(begin, "pool_end", async_id, thread=thread)
+        story.at(begin + 1 * US, "init", async_id, type="FSREQCALLBACK", fs_type="stat",
+                 callback="on_stat")
+        story.run(begin + 1 * MS, begin + 1 * MS + 1, async_id, "on_stat")
+        story.at(begin + 2 * MS, "destroy", async_id)
+    story.at(60 * MS, "loop_exit", 0)
+    story.write()
+
+
 def story_old_files(folder):
     """As it was recorded when nobody said what libuv itself does on the pool."""
     story = Story(folder)
