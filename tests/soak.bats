@@ -12,7 +12,7 @@ soak() {
 }
 
 @test "a server stays flat: dormant, recorded with stacks, switched on and off, and dormant again" {
-	run -0 soak --seconds 60 --connections 20000
+	run -0 soak --seconds 36 --connections 20000
 	echo "$output"
 	[ "${lines[-1]}" = flat ]
 	local phase
