@@ -141,6 +141,29 @@ nothing_is_missing() {
 	[ "$(id -u)" = 0 ] || skip "only root can become another user"
 	same 5000 nobody 20000 threads=1 1000
 	[ "$(events_read)" -gt 10000 ]
+	rm -r "$TRACE"
+	# In the midst of it: what is lost then has a reason, and there is a way to keep it.
+	same 5000 nobody 60000 5000
+	run -0 uvhooks log "$TRACE"
+	grep -qF "events are lost, as they could not be written: Permission denied; for a program that \
+becomes another user make the folder of the trace before, one that this user may write to" <<<"$output"
+	[ "$(events_lost)" -gt 0 ]
+}
+
+@test "a program that becomes another user goes on in a folder of that user, and nothing is lost" {
+	[ "$(id -u)" = 0 ] || skip "only root can become another user"
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/test "$BATS_TEST_TMPDIR"
+	mkdir "$TRACE"
+	chown nobody "$TRACE"
+	same 5000 nobody 60000 5000
+	[ "$(find "$TRACE" -name metadata -user root | wc -l)" = 1 ]
+	[ "$(find "$TRACE" -name metadata -user nobody | wc -l)" = 1 ]
+	nothing_is_missing
+	[ "$(events_lost)" = 0 ]
+	run -0 --separate-stderr uvhooks report "$TRACE"
+	# shellcheck disable=SC2154 # run sets it
+	[ "$stderr" = "" ]
+	[[ $output != *LOST* ]]
 }
 
 @test "all descriptors may be closed" {

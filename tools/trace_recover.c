@@ -55,6 +55,7 @@ struct left_over {
 	size_t count;
 	uint8_t uuid[16];
 	bool has_uuid;
+	int error; /* why something is lost; 0 if nothing is, or not for that */
 };
 
 /* When the process of this id was started, in the kernel's unit; 0: there is none, or a zombie. */
@@ -277,7 +278,7 @@ static bool write_packet(const struct left_over *left, const struct uvhooks_trac
 	return done;
 }
 
-static bool recover_buffer(const struct left_over *left, const char *memory, size_t buffer_bytes)
+static bool recover_buffer(struct left_over *left, const char *memory, size_t buffer_bytes)
 {
 	struct uvhooks_trace_buffer buffer;
 	char *copy;
@@ -288,6 +289,8 @@ static bool recover_buffer(const struct left_over *left, const char *memory, siz
 	    buffer.committed > buffer_bytes - sizeof(buffer) ||
 	    !is_file_name(buffer.file, sizeof(buffer.file)))
 		return true;
+	if (buffer.error != 0 && buffer.error <= INT_MAX)
+		left->error = (int) buffer.error;
 	copy = malloc(buffer.committed);
 	if (copy == NULL)
 		return false;
@@ -300,7 +303,7 @@ static bool recover_buffer(const struct left_over *left, const char *memory, siz
 	return done;
 }
 
-static bool recover_segment(const struct left_over *left, const struct segment *segment)
+static bool recover_segment(struct left_over *left, const struct segment *segment)
 {
 	bool done = true;
 
@@ -331,9 +334,24 @@ static void trim_definitions(const struct left_over *left)
 	close(fd);
 }
 
+/*
+ * A program that gives up the right to write here goes on in a folder beside, with all that was not
+ * written yet.
+ */
+static bool has_gone_on(const struct left_over *left)
+{
+	char path[PATH_MAX];
+	struct stat status;
+
+	return snprintf(path, sizeof(path), "%s-2", left->name) < (int) sizeof(path) &&
+	       lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid != left->owner;
+}
+
 /* Tells why nothing was found. */
 static void tell_nothing(const struct left_over *left, bool refused)
 {
+	if (has_gone_on(left))
+		return;
 	if (refused)
 		uvh_say(
 		    "%s: the last events of this process may be in shared memory that only the "
@@ -348,7 +366,20 @@ static void tell_nothing(const struct left_over *left, bool refused)
 		    left->name);
 }
 
-static void recover(const struct left_over *left)
+/* What was lost is counted in the packets; the reason is told here alone. */
+static void tell_error(const struct left_over *left)
+{
+	const bool is_refused = left->error == EACCES || left->error == EPERM;
+
+	if (left->error != 0)
+		uvh_say("%s: events are lost, as they could not be written: %s%s", left->name,
+			strerror(left->error),
+			is_refused ? "; for a program that becomes another user make the folder of "
+				     "the trace before, one that this user may write to"
+				   : "");
+}
+
+static void recover(struct left_over *left)
 {
 	bool done = true, refused = false;
 	size_t found = 0;
@@ -364,6 +395,7 @@ static void recover(const struct left_over *left)
 	for (size_t i = 0; i < left->count; i++)
 		done &= recover_segment(left, &left->segments[i]);
 	trim_definitions(left);
+	tell_error(left);
 	if (!done) {
 		uvh_say("%s: the last events of this process are still in shared memory: they "
 			"could not be written; make the folder writable and read the trace again",

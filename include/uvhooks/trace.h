@@ -380,7 +380,8 @@ struct uvhooks_trace_buffer {
 	uint64_t offset;    /* bytes: where in its file the packet goes */
 	char file[64];      /* the file's name */
 	uint64_t discarded; /* events that were lost in this stream up to now */
-	uint64_t reserved[3];
+	uint64_t error;     /* an errno: why the latest that were lost could not be written; or 0 */
+	uint64_t reserved[2];
 	/* Behind it: the packet. */
 };
 

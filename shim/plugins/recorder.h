@@ -45,12 +45,12 @@ struct recorder_stream {
 	uint64_t instance;
 	uint64_t written; /* bytes of this packet that are in the file already */
 	uint32_t thread_id;
-	uint32_t recording;  /* the number of the recording that all of this is of */
-	uint32_t folder;     /* the number of the folder that `file` is in */
-	uint32_t file;       /* number of the file */
-	bool created;        /* the file */
-	bool refused;        /* the packet could not be written, though there may be room */
-	atomic_bool used;    /* by a thread */
+	uint32_t recording; /* the number of the recording that all of this is of */
+	uint32_t folder;    /* the number of the folder that `file` is in */
+	uint32_t file;      /* number of the file */
+	bool created;       /* the file */
+	int error;        /* why the packet could not be written; 0: it was, or there was no room */
+	atomic_bool used; /* by a thread */
 	uint32_t strangers;  /* events in a row whose ids do not go with id_base */
 	uint32_t generation; /* of the flight recorder, when this stream told what lives */
 	bool untold;         /* its loop's resources have not been told with their states */
@@ -104,6 +104,7 @@ struct recorder_metadata {
 struct recorder_trace {
 	uint8_t uuid[16];
 	char folder[PATH_MAX]; /* the process's, absolute; "": there is none */
+	int missing;           /* an errno: why there is none */
 	const char *mode;      /* "all", "ring" or "snapshot" */
 	struct recorder_definitions definitions;
 	struct recorder_metadata metadata;

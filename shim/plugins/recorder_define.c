@@ -102,10 +102,9 @@ void recorder_define_write(void)
 		if (error == 0)
 			error = write_longer(path);
 	}
-	if (error != 0) {
-		atomic_fetch_add(&recorder_counters.packets_not_written, 1);
+	/* It is tried again with whatever comes next. */
+	if (error != 0)
 		return;
-	}
 	if (!here->created)
 		recorder_file_reserve(path, RESERVE_BYTES);
 	here->created = true;
@@ -124,6 +123,8 @@ static void begin_record_at(enum uvhooks_trace_definition number, uint64_t ticks
 
 	if (PACKET_BYTES - here->used < 256 + 2 * STRING_BYTES) {
 		recorder_define_write();
+		if (here->written < here->used)
+			atomic_fetch_add(&recorder_counters.packets_not_written, 1);
 		here->offset += here->written;
 		header()->packet_seq_num++;
 		begin_packet(header()->timestamp_end);

@@ -20,7 +20,7 @@ int recorder_file_path(char path[PATH_MAX], const char *name)
 	size_t folder = strlen(recorder_trace->folder), bytes = strlen(name) + 1;
 
 	if (folder == 0)
-		return ENOENT;
+		return recorder_trace->missing != 0 ? recorder_trace->missing : ENOENT;
 	if (folder + 1 + bytes > PATH_MAX)
 		return ENAMETOOLONG;
 	memcpy(path, recorder_trace->folder, folder);

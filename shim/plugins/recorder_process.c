@@ -272,6 +272,13 @@ static void forget_parent(void)
 	forget_counts();
 }
 
+/* What comes later is not written, for the same reason. */
+static void have_no_folder(void)
+{
+	recorder_main.missing = errno != 0 ? errno : ENOENT;
+	recorder_main.folder[0] = '\0';
+}
+
 /* Under no lock: nobody else records. */
 bool recorder_begin(bool forked)
 {
@@ -295,7 +302,7 @@ bool recorder_begin(bool forked)
 		done = false;
 	}
 	if (!done)
-		recorder_main.folder[0] = '\0';
+		have_no_folder();
 	recorder_unlock();
 	if (done)
 		atomic_store(&recorder_process->state, RECORDER_RUNS);
@@ -325,7 +332,7 @@ bool recorder_begin_again(void)
 		done = begin_folder();
 		failed = done ? 0 : 1;
 		if (!done)
-			recorder_main.folder[0] = '\0';
+			have_no_folder();
 	}
 	recorder_unlock();
 	if (forked)

@@ -140,7 +140,7 @@ static int try_to_write(struct recorder_stream *stream, size_t bytes)
 static bool is_refusal(int error)
 {
 	return error == EACCES || error == EPERM || error == EMFILE || error == ENFILE ||
-	       (error == ENOENT && recorder_main.folder[0] == '\0');
+	       (error != 0 && recorder_main.folder[0] == '\0');
 }
 
 static bool write_packet(struct recorder_stream *stream, size_t bytes)
@@ -150,7 +150,7 @@ static bool write_packet(struct recorder_stream *stream, size_t bytes)
 	enum recorder_room room = recorder_ring_room(stream, bytes - stream->written);
 	int error;
 
-	stream->refused = false;
+	stream->error = 0;
 	/* At exit it may be that of a later record than `bytes` has: that is no lie. */
 	packet->timestamp_end = __atomic_load_n(&buffer->last, __ATOMIC_RELAXED);
 	packet->content_size = packet->packet_size = bytes * 8;
@@ -165,7 +165,7 @@ static bool write_packet(struct recorder_stream *stream, size_t bytes)
 	error = try_to_write(stream, bytes);
 	if (error != 0)
 		error = try_to_write(stream, bytes);
-	stream->refused = is_refusal(error);
+	stream->error = error;
 	return error == 0;
 }
 
@@ -177,7 +177,7 @@ static bool is_left(const struct recorder_stream *stream)
 {
 	struct uvhooks_trace_packet *packet = (struct uvhooks_trace_packet *) packet_of(stream);
 
-	if (!stream->refused || atomic_load(&recorder_process->state) != RECORDER_ENDS)
+	if (!is_refusal(stream->error) || atomic_load(&recorder_process->state) != RECORDER_ENDS)
 		return false;
 	packet->events_discarded = stream->header.events_discarded;
 	recorder_buffers_keep();
@@ -234,6 +234,7 @@ static void finish_packet(struct recorder_stream *stream, bool last)
 		recorder_stream_release(stream);
 		return;
 	} else {
+		buffer->error = (uint64_t) stream->error;
 		__atomic_store_n(&buffer->discarded, buffer->discarded + count_lost(stream, bytes),
 				 __ATOMIC_RELAXED);
 	}
