@@ -26,6 +26,13 @@
    one may begin. */
 #define RECORDER_RECORD_BYTES 256
 
+/* Up to where a record may begin in a packet. */
+#define RECORDER_PACKET_LIMIT                                                                      \
+	(RECORDER_BUFFER_BYTES - sizeof(struct uvhooks_trace_buffer) - RECORDER_RECORD_BYTES)
+
+/* So many records of other id spaces in a row, and a packet of that space is begun. */
+#define RECORDER_STRANGERS_MAX 32
+
 #define RECORDER_NAME_BYTES 64
 
 /*
@@ -340,11 +347,26 @@ void recorder_follow_buffer(struct recorder_stream *stream);
 void recorder_stream_hold(struct recorder_stream *stream); /* nobody writes its packet meanwhile */
 void recorder_stream_release(struct recorder_stream *stream);
 struct recorder_stream *recorder_streams(void); /* linked by `next` */
+void recorder_streams_nudge(void);              /* each goes the slow way once */
+int recorder_streams_start(void);
+
+/* recorder_packet.c */
+static inline char *recorder_packet_of(const struct recorder_stream *stream)
+{
+	return (char *) (stream->buffer + 1);
+}
 
 /* One more record fits; else another packet is begun. */
 void recorder_make_room(struct recorder_stream *stream, uvhooks_async_id id, uint64_t ticks);
-void recorder_streams_nudge(void); /* each goes the slow way once */
-int recorder_streams_start(void);
+
+/* The process has begun a folder since: nothing of this stream is in it yet. Under the lock. */
+bool recorder_packet_follow_folder(struct recorder_stream *stream);
+
+/* Written at once, though the packet goes on: who has ended may be gone at any moment. */
+void recorder_packet_write_through(struct recorder_stream *stream);
+
+/* All of the stream, and how much was lost. Does the last packet stay in its buffer? */
+bool recorder_packets_finish(struct recorder_stream *stream);
 
 /* recorder_tell.c: what lives. */
 void recorder_tell_late(void); /* all, when recording begins */
