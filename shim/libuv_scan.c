@@ -145,7 +145,7 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
  * thread-specific data in the same places as ours. So a libuv there is left alone, and counted.
  * Only what the loader keeps for debuggers tells of them.
  */
-#if __GLIBC_PREREQ(2, 35)
+#ifdef DLFO_STRUCT_HAS_EH_DBASE /* glibc 2.35 */
 
 static const struct r_debug_extended *first_namespace;
 

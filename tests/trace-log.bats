@@ -156,7 +156,7 @@ compare() {
 }
 
 @test "an id or a loop that the trace lacks is told, by every verb" {
-	local verb format
+	local verb
 
 	for verb in log report tree why leaks pool stalls stack "export --format chrome"; do
 		# shellcheck disable=SC2086 # the export's words
