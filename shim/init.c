@@ -268,10 +268,29 @@ static void tell_counters(void)
 #undef XX
 }
 
-__attribute__((constructor)) static void on_load(void)
+/* Where the stack of the first thread begins, and where it was when the process began to end. */
+static uintptr_t stack_begins, stack_ends;
+
+/* From main's caller to the functions that are called at exit it is less: 700 bytes. */
+#define STACK_OF_EXIT 1024
+
+static void on_exit_begun(void)
+{
+	stack_ends = UVH_HERE();
+}
+
+bool uvh_main_has_returned(void)
+{
+	return stack_ends != 0 && stack_begins - stack_ends < STACK_OF_EXIT;
+}
+
+__attribute__((constructor)) static void on_load(int count, char **words)
 {
 	int saved_errno = errno;
 
+	(void) count;
+	stack_begins = (uintptr_t) words; /* of glibc; of others it may be anything */
+	atexit(on_exit_begun);
 	become_ready();
 	if (uvh_options.patch)
 		uvh_notice_install();

@@ -15,6 +15,13 @@
  */
 extern uint8_t uvh_gate;
 
+/*
+ * Has the process begun to end because main has returned? Then what main had on the stack is
+ * nothing any more, and what ends the process writes over it. Also true of an exit() by a main with
+ * next to nothing on the stack.
+ */
+bool uvh_main_has_returned(void);
+
 /* What a wrapper has to know of a call. */
 struct uvh_arrival {
 	const struct uvh_real *real; /* the functions of the libuv that it is for */

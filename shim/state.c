@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "init.h"
 #include "libuv.h"
 #include "reading.h"
 
@@ -382,14 +383,17 @@ static const struct uvh_record *live_record(unsigned int type, const void *point
 }
 
 /*
- * Was it in a function that has returned? At the end of a process, main has. Only the first
- * thread's stack is known, which the auxiliary vector's data end.
+ * Was it in a function that has returned? At the end of a process, main has, as a rule. Only the
+ * first thread's stack is known, which the auxiliary vector's data end.
  */
 static bool has_returned(const void *pointer)
 {
 	const uintptr_t place = (uintptr_t) pointer, here = UVH_HERE(), end = getauxval(AT_RANDOM);
 
-	return place < here && here < end && end - place < UVH_STACK_SPAN;
+	if (here >= end || end - here >= UVH_STACK_SPAN || place >= end ||
+	    end - place >= UVH_STACK_SPAN)
+		return false;
+	return place < here || uvh_main_has_returned();
 }
 
 static int describe(unsigned int type, const void *pointer, struct uvhooks_state *state)

@@ -77,10 +77,12 @@ expect() {
 
 @test "libuv's own work ends on a pool thread, and a call without a callback where it was made" {
 	told '' "$PROGRAMS/states" requests
+	# Two threads of the pool have no order.
+	output=$(sort <<<"$output")
 	expect <<-END
+		fs_call 1 FSREQCALLBACK stat on the main thread
 		pool_end 2 FSREQCALLBACK stat elsewhere
 		pool_end 3 GETADDRINFOREQWRAP elsewhere
-		fs_call 1 FSREQCALLBACK stat on the main thread
 	END
 }
 
