@@ -83,9 +83,36 @@ static unsigned int count_entries(const char *path, const char *except)
 	return count;
 }
 
+/* A thread that was joined may be there for a moment yet: it has PF_EXITING, or goes meanwhile. */
+static bool is_ending(int tasks, const char *thread)
+{
+	char path[300], text[1024], *at;
+	unsigned int flags;
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", thread);
+	fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+	bytes = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[bytes > 0 ? bytes : 0] = '\0';
+	at = strrchr(text, ')');
+	return at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+	       (flags & 4) != 0;
+}
+
 unsigned int faults_thread_count(void)
 {
-	return count_entries("/proc/self/task", NULL);
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *dir = opendir("/proc/self/task");
+
+	CHECK(dir != NULL);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.' && !is_ending(dirfd(dir), entry->d_name);
+	CHECK(closedir(dir) == 0);
+	return count;
 }
 
 static unsigned long pages(void)
