@@ -112,6 +112,16 @@ answers() {
 	done
 }
 
+@test "dumps one after the other, while other threads write, hold nobody up" {
+	local words=() number
+	for number in $(seq 30); do
+		words+=("set=dump=$TRACE-d$number" turns=2)
+	done
+	run -0 controlled timers=2 threads=4 "set=dir=$TRACE-1,ring=1M" "${words[@]}" join set=stop=1
+	[ "$(answers | sort | uniq -c | tr -s ' ')" = " 32 set: done" ]
+	[ "$(find "$TRACE"-d* -name metadata | wc -l)" = 30 ]
+}
+
 @test "a snapshot is a whole trace, alone and beside a recording, any number of times" {
 	run -0 controlled timers=5 threads=1 "set=dir=$TRACE-1,snapshot=1" "set=dir=$TRACE-2" turns=5 \
 		"set=dir=$TRACE-1,snapshot=1" "set=dir=$TRACE-1,snapshot=1" turns=5 join set=stop=1

@@ -137,8 +137,11 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* All whose names begin so, and that are not there yet. */
-static int dump_files(struct dump *dump, const char *beginning)
+/*
+ * All whose names begin so, and that are not there yet. What is written under the lock is dumped
+ * under it; no stream may be held then, as who holds one may wait for the lock.
+ */
+static int dump_files(struct dump *dump, const char *beginning, bool are_streams)
 {
 	DIR *dir = opendir(recorder_main.folder);
 	struct dirent *entry;
@@ -149,7 +152,7 @@ static int dump_files(struct dump *dump, const char *beginning)
 		if (strncmp(entry->d_name, beginning, strlen(beginning)) != 0)
 			continue;
 		error = name_paths(dump, entry->d_name);
-		if (error == 0 && !exists(dump->to) && !is_in_use(entry->d_name))
+		if (error == 0 && !exists(dump->to) && !(are_streams && is_in_use(entry->d_name)))
 			error = copy(dump, UINT64_MAX, &copied);
 	}
 	if (dir != NULL)
@@ -184,12 +187,12 @@ int recorder_dump(const char *dir)
 	     stream = stream->next)
 		error = dump_stream(dump, stream);
 	if (error == 0)
-		error = dump_files(dump, "thread-");
+		error = dump_files(dump, "thread-", true);
 	recorder_lock();
 	if (error == 0)
-		error = dump_files(dump, "definitions");
+		error = dump_files(dump, "definitions", false);
 	if (error == 0)
-		error = dump_files(dump, "metadata");
+		error = dump_files(dump, "metadata", false);
 	recorder_unlock();
 	recorder_guard_leave(&guard);
 	munmap(dump, sizeof(*dump));
