@@ -67,9 +67,7 @@ uint64_t uvh_live_callback(const struct uvh_trace_resource *resource)
 
 bool uvh_live_is_of_loop(const struct uvh_trace_resource *resource)
 {
-	enum uvhooks_kind kind = uvhooks_type_kind(resource->type);
-
-	return !resource->no_loop && (kind == UVHOOKS_KIND_HANDLE || kind == UVHOOKS_KIND_REQUEST);
+	return !resource->no_loop && uvh_is_libuvs(resource->type);
 }
 
 bool uvh_live_is_told(const struct uvh_trace_resource *resource)

@@ -89,10 +89,8 @@ void uvh_report_loop_exit(struct uvh_report *report, const struct uvh_trace_even
 void uvh_report_loop_assume(const struct uvh_trace_event *event)
 {
 	struct uvh_report_thread *thread = uvh_report_thread(event->thread);
-	enum uvhooks_kind kind = uvhooks_type_kind(event->type);
 
-	if (thread->loop != NULL || event->no_loop ||
-	    (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST))
+	if (thread->loop != NULL || event->no_loop || !uvh_is_libuvs(event->type))
 		return;
 	enter(loop_of(event->process, event->async_id), event->thread, thread->first_ns,
 	      event->depth);

@@ -65,13 +65,12 @@ static bool is_loop_below(const struct uvh_stall_state *state)
 /* libuv calls what is its own from a loop only; a thread's function is called by nobody's. */
 static bool is_on_loop(const struct uvh_stall_state *state, const struct uvh_trace_event *event)
 {
-	enum uvhooks_kind kind = uvhooks_type_kind(event->type);
-
 	if (event->event == UVHOOKS_EVENT_LOOP_ENTER)
 		return true;
-	if (event->event == UVHOOKS_EVENT_WORK_BEGIN || kind == UVHOOKS_KIND_THREAD)
+	if (event->event == UVHOOKS_EVENT_WORK_BEGIN ||
+	    uvhooks_type_kind(event->type) == UVHOOKS_KIND_THREAD)
 		return false;
-	return kind == UVHOOKS_KIND_HANDLE || kind == UVHOOKS_KIND_REQUEST || is_loop_below(state);
+	return uvh_is_libuvs(event->type) || is_loop_below(state);
 }
 
 static bool is_inside_loop(const struct uvh_stall_state *state)
@@ -85,10 +84,8 @@ static bool is_inside_loop(const struct uvh_stall_state *state)
 /* libuv calls what is its own from a loop only: where none was seen to begin, it has before. */
 static void assume_loop(struct uvh_stall_state *state, const struct uvh_trace_event *event)
 {
-	enum uvhooks_kind kind = uvhooks_type_kind(event->type);
-
 	if (event->event != UVHOOKS_EVENT_BEFORE || event->no_loop || is_inside_loop(state) ||
-	    (kind != UVHOOKS_KIND_HANDLE && kind != UVHOOKS_KIND_REQUEST))
+	    !uvh_is_libuvs(event->type))
 		return;
 	state->assumed = true;
 	state->assumed_id = event->async_id;

@@ -91,6 +91,14 @@ struct uvh_trace_line {
 	const char *module;   /* the path of the file that the code lies in; "": unknown */
 };
 
+/* Does libuv itself call the callbacks of this type? It does so from a loop only. */
+static inline bool uvh_is_libuvs(unsigned int type)
+{
+	enum uvhooks_kind kind = uvhooks_type_kind(type);
+
+	return kind == UVHOOKS_KIND_HANDLE || kind == UVHOOKS_KIND_REQUEST;
+}
+
 /* One thread of a process. It is known from its first event on. */
 struct uvh_trace_thread {
 	size_t index; /* in its process */

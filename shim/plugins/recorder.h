@@ -344,8 +344,7 @@ void recorder_streams_end(void);
 struct recorder_stream *recorder_own_stream(uint32_t thread_id);
 bool recorder_streams_reserve(void);
 void recorder_follow_buffer(struct recorder_stream *stream);
-/* Nobody writes its packet meanwhile. Who holds one may take the lock; never the other way round.
- */
+/* Nobody writes its packet meanwhile. Who holds one may take the lock, and never the reverse. */
 void recorder_stream_hold(struct recorder_stream *stream);
 void recorder_stream_release(struct recorder_stream *stream);
 struct recorder_stream *recorder_streams(void); /* linked by `next` */
